@@ -188,9 +188,9 @@ def small_house(tmp_path: Path) -> Callable[..., House]:
             "stores/entry",
             "apps/research/words",
         )
-        packages = ("", "stores", "policies", "apps/companion", "apps/research")
+        packages = (".", "stores", "policies", "apps/companion", "apps/research")
         files = {f"{module}.py": "" for module in modules}
-        files |= {f"{package}/__init__.py": "" for package in packages} | sources
+        files |= {f"{package}/__init__.py".removeprefix("./"): "" for package in packages} | sources
         for path, source in files.items():
             (tmp_path / "headway" / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "headway" / path).write_text(source)
