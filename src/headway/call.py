@@ -1,0 +1,125 @@
+"""The one way in: a Call travels inward through policies to the function that does the work."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+from enum import IntEnum
+from itertools import count
+from typing import Any, ClassVar, Literal, Protocol
+
+from . import bridge, keys
+from .stream import Stream
+
+Source = Literal["ran", "hit", "joined", "stale"]
+
+
+class Place(IntEnum):
+    """Where a policy stands, outermost first: a call answered early never pays for what is further in."""
+
+    WATCH, CACHE, SHARE, BATCH, FALLBACK, RETRY, LIMIT, TIMEOUT = range(8)
+
+
+class Call:
+    """One use of an operation, on its way in; policies note on it how it was answered."""
+
+    __slots__ = ("_key", "age_s", "args", "kwargs", "operation", "source")
+
+    def __init__(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.operation, self.args, self.kwargs = operation, args, kwargs
+        self.source: Source = "ran"
+        self.age_s: float | None = None
+        self._key: Hashable = None
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for equal questions; made on first use, so uncached calls never pay for it."""
+        if self._key is None:
+            operation = self.operation
+            self._key = (operation.identity, operation.key_of(self.args, self.kwargs))
+        return self._key
+
+    @property
+    def arguments(self) -> Mapping[str, object]:
+        """The arguments by name, defaults filled in."""
+        return self.operation.bind(self.args, self.kwargs)
+
+    def asking(self, *args: object) -> Call:
+        """A call of the same operation with other arguments."""
+        return Call(self.operation, args, {})
+
+
+Proceed = Callable[[Call], Coroutine[Any, Any, Any]]
+
+
+class Policy(Protocol):
+    """Stands around a call: may answer it, hold it, repeat it, redirect it, or let it proceed.
+
+    A policy may also have ``check(operation)``, which raises ``BadSetup`` for one it cannot serve.
+    """
+
+    place: ClassVar[Place]
+
+    def around(self, call: Call, proceed: Proceed) -> Coroutine[Any, Any, Any]:
+        """Answer *call*, or the answer of ``await proceed(call)``; must let errors and cancellation through."""
+
+
+class Operation:
+    """A function and the policies that stand around every call of it, folded once into one way in."""
+
+    _serial: ClassVar[count[int]] = count(1)
+
+    def __init__(
+        self,
+        run: Callable[..., Any],
+        policies: Iterable[Policy],
+        *,
+        key: keys.KeyOf | keys.Without | None = None,
+        name: str | None = None,
+        version: str = "",
+        kind: str = "call",
+    ) -> None:
+        self.run, self.kind, self.version = run, kind, version
+        self.name = name or f"{run.__module__}.{run.__qualname__}"
+        # Two closures of one factory share a qualified name, and must not share answers.
+        self.is_local = name is None and "<locals>" in self.name
+        self.identity = (self.name, version, next(self._serial) if self.is_local else 0)
+        self.key_of = key.build(run) if isinstance(key, keys.Without) else key or keys.key_from_signature(run)
+        self.bind = keys.bind(run)
+        self.policies = tuple(sorted(policies, key=lambda policy: policy.place))
+        self.is_async = inspect.iscoroutinefunction(run) or inspect.isasyncgenfunction(run)
+        for policy in self.policies:
+            if (check := getattr(policy, "check", None)) is not None:
+                check(self)
+        self.enter = self._folded(_innermost(run))
+
+    def _folded(self, way: Proceed) -> Proceed:
+        for policy in reversed(self.policies):
+            way = functools.partial(policy.around, proceed=way)
+            if not self.is_async and policy.place > Place.SHARE:
+                way = functools.partial(_through_the_gate, way)
+        return way
+
+    def explain(self) -> str:
+        """The way in, outermost first: 'Watch > Cache > Retry > shop.get_price'."""
+        return " > ".join([*(type(policy).__name__ for policy in self.policies), self.name])
+
+
+def _innermost(run: Callable[..., Any]) -> Proceed:
+    if inspect.isasyncgenfunction(run):
+        return lambda call: Stream.start(run(*call.args, **call.kwargs))
+    if inspect.iscoroutinefunction(run):
+        return lambda call: run(*call.args, **call.kwargs)
+
+    async def on_a_thread(call: Call) -> Any:
+        await bridge.on_a_loop()
+        return await bridge.in_thread(functools.partial(run, *call.args, **call.kwargs))
+
+    return on_a_thread
+
+
+async def _through_the_gate(way: Proceed, call: Call) -> Any:
+    """What stands inside Share may need a loop, so a caller without one must have left for it by here."""
+    await bridge.on_a_loop()
+    return await way(call)

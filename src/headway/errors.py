@@ -1,0 +1,93 @@
+"""Everything Headway raises of its own accord; a function's own errors pass unchanged.
+
+HeadwayError
+├── BadSetup (ValueError)           wrong use, found where it was written; says how to mend it
+├── NoKey (TypeError)               an argument cannot be part of a key; says what to leave out
+├── LimitExceeded                   the queue of a limit is full; .retry_after_s
+├── CallTimedOut (TimeoutError)     .seconds, .waiting_for ("answer", "first chunk", "next chunk")
+├── CallCancelled                   the work was cancelled from inside while others waited for it
+├── StreamBroken                    the source failed after the first chunk; .chunks_read
+└── StepFailed (ExceptionGroup)     needed steps of a graph failed; .failures, .skipped, .results
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class HeadwayError(Exception):
+    """Any error that Headway itself raises; ``operation`` names the call it belongs to, if any."""
+
+    operation: str | None = None
+
+
+class BadSetup(HeadwayError, ValueError):
+    """A setting or a use that cannot work; the message names the value and the way out."""
+
+
+class NoKey(HeadwayError, TypeError):
+    """A call whose question cannot be written down as a key."""
+
+
+class LimitExceeded(HeadwayError):
+    """A limit has too many callers waiting already; come back after ``retry_after_s`` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class CallTimedOut(HeadwayError, TimeoutError):
+    """The answer, or the next chunk of it, did not come within ``seconds``."""
+
+    def __init__(self, operation: str, seconds: float, waiting_for: str = "answer") -> None:
+        super().__init__(f"{operation}: no {waiting_for} within {seconds:g} s")
+        self.operation, self.seconds, self.waiting_for = operation, seconds, waiting_for
+
+
+class CallCancelled(HeadwayError):
+    """The shared work cancelled itself; the callers who waited for it did not."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(f"{operation}: the work was cancelled from inside while callers waited")
+        self.operation = operation
+
+
+class StreamBroken(HeadwayError):
+    """The source of a stream failed, or was stopped, after ``chunks_read`` good chunks."""
+
+    def __init__(self, message: str, *, chunks_read: int) -> None:
+        super().__init__(message)
+        self.chunks_read = chunks_read
+
+
+class StepFailed(HeadwayError, ExceptionGroup[Exception]):
+    """Needed steps of a graph failed; what finished is in ``results``, what never ran in ``skipped``."""
+
+    failures: Mapping[str, Exception]
+    skipped: Mapping[str, str]
+    results: Mapping[str, object]
+
+    def __new__(
+        cls,
+        message: str,
+        failures: Mapping[str, Exception],
+        skipped: Mapping[str, str],
+        results: Mapping[str, object],
+    ) -> StepFailed:
+        self = super().__new__(cls, message, list(failures.values()))
+        self.failures, self.skipped, self.results = failures, skipped, results
+        return self
+
+    def __init__(
+        self,
+        message: str,
+        failures: Mapping[str, Exception],
+        skipped: Mapping[str, str],
+        results: Mapping[str, object],
+    ) -> None:
+        super().__init__(message, list(failures.values()))
+
+    def derive(self, excs: Sequence[Exception]) -> ExceptionGroup[Exception]:
+        """A part of this group, as ``split`` and ``except*`` ask for it."""
+        return ExceptionGroup(self.message, excs)

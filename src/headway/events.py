@@ -1,0 +1,151 @@
+"""Frozen records of what happened, and ``listen``: act inside, watch outside.
+
+With nobody listening an event costs one truth test (``if events.listeners: ...``).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+log = logging.getLogger("headway.events")
+
+
+class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """One thing that happened; ``at`` is seconds since the epoch."""
+
+    at: float
+    run: str | None
+
+
+class RunStarted(Event, frozen=True, tag=True):
+    """A run began; ``name`` is what it was started for."""
+
+    name: str
+
+
+class RunEnded(Event, frozen=True, tag=True):
+    """A run ended, by success or with ``error``."""
+
+    seconds: float
+    error: str | None = None
+
+
+class CallStarted(Event, frozen=True, tag=True, omit_defaults=True):
+    """An operation was asked; ``key`` is the digest of the question, never the question."""
+
+    call: str
+    operation: str
+    kind: str
+    key: str | None = None
+    agent: str | None = None
+    parent: str | None = None
+
+
+class CallEnded(Event, frozen=True, tag=True, omit_defaults=True):
+    """A call was answered; ``at`` is its end, ``source`` one of ran, hit, joined, stale."""
+
+    call: str
+    operation: str
+    kind: str
+    source: str
+    seconds: float
+    key: str | None = None
+    agent: str | None = None
+    parent: str | None = None
+    age_s: float | None = None
+    first_chunk_s: float | None = None
+    error: str | None = None
+
+
+class PolicyActed(Event, frozen=True, tag=True, omit_defaults=True):
+    """A policy did something to a call that a reader of the run will want to know.
+
+    ``action``: retried, fell back, waited, timed out, refreshed, refresh failed, batched.
+    """
+
+    operation: str
+    action: str
+    call: str | None = None
+    agent: str | None = None
+    seconds: float | None = None
+    count: int | None = None
+    detail: str | None = None
+
+
+class StoreFailed(Event, frozen=True, tag=True):
+    """A store could not read or keep a value; the caller got a fresh answer instead."""
+
+    store: str
+    error: str
+
+
+class GraphPlanned(Event, frozen=True, tag=True):
+    """A graph is about to run: what each step needs, and its expected seconds."""
+
+    graph: str
+    needs: dict[str, list[str]]
+    expected_s: dict[str, float]
+
+
+class StepSettled(Event, frozen=True, tag=True, omit_defaults=True):
+    """A step of a graph is done, failed, left out or skipped."""
+
+    graph: str
+    step: str
+    outcome: str
+    seconds: float | None = None
+    detail: str | None = None
+
+
+class Progress(Event, frozen=True, tag=True, omit_defaults=True):
+    """A note from inside a long piece of work; ``done`` of ``total`` where that is known."""
+
+    text: str
+    agent: str | None = None
+    done: float | None = None
+    total: float | None = None
+
+
+AnyEvent = (
+    RunStarted
+    | RunEnded
+    | CallStarted
+    | CallEnded
+    | PolicyActed
+    | StoreFailed
+    | GraphPlanned
+    | StepSettled
+    | Progress
+)
+Listener = Callable[[Event], None]
+
+listeners: tuple[Listener, ...] = ()
+
+
+def emit(event: Event) -> None:
+    """Hand *event* to every listener; one that fails is logged and harms nobody."""
+    for listener in listeners:
+        try:
+            listener(event)
+        except Exception:
+            log.exception("a listener failed on %s", type(event).__name__)
+
+
+@contextmanager
+def listen(listener: Listener) -> Iterator[None]:
+    """Call *listener* with every event of this process while the block runs.
+
+    It is called where the event happens, so it must be quick and must not block; from worker threads too.
+    """
+    global listeners
+    listeners = (*listeners, listener)
+    try:
+        yield
+    finally:
+        remaining = list(listeners)
+        remaining.remove(listener)
+        listeners = tuple(remaining)

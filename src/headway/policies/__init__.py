@@ -1,0 +1,1 @@
+"""One file, one policy: what may stand around a call."""

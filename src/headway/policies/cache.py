@@ -1,0 +1,291 @@
+"""Cache: a question that has been answered is not asked again while the answer is good."""
+
+from __future__ import annotations
+
+import copy as copying
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from .. import bridge, clock, events, scope, settings
+from ..call import Call, Place, Proceed
+from ..clock import Duration
+from ..errors import BadSetup, HeadwayError
+from ..stores import Entry, MemoryStore, Store, StoreStatistics
+from ..stream import Stream
+from .share import Share
+from .watch import note
+
+log = logging.getLogger("headway.policies")
+
+Tags = Sequence[str] | Callable[..., Sequence[str]]
+ScopeOf = str | Callable[[], Hashable]
+
+REFRESH_PAUSE_S = 1.0
+"""After a refresh failed, how long stale answers are served before the next try."""
+
+
+class CacheStatistics(msgspec.Struct, frozen=True):
+    """What a cache has answered since it was made, and what its store holds."""
+
+    hits: int
+    misses: int
+    joined: int
+    stale: int
+    refreshed: int
+    refreshes_failed: int
+    store: StoreStatistics
+
+    @property
+    def hit_rate(self) -> float | None:
+        """Share of questions answered without waiting; None before the first question."""
+        asked = self.hits + self.misses + self.joined + self.stale
+        return (self.hits + self.stale) / asked if asked else None
+
+
+class Cache:
+    """Keeps answers for *ttl* and gives them again; equal questions asked at once run once.
+
+    Answers are treated as frozen: every caller gets the same object, unless ``copy=True`` gives each
+    caller a deep copy of its own. None is kept like any answer; an error, a cancelled call or a broken
+    stream never is. A store that fails makes the program slower, not wrong.
+
+    Args:
+        ttl: how long an answer is good: seconds or text like ``"15m"``.
+        stale_for: how much longer it may be served, marked stale, while a fresh one is fetched in the
+            background; also when fetching fails.
+        scope: whose answers these are. ``"tenant"``, ``"session"``, ``"agent"`` or ``"run"`` read that
+            name from the scope (missing is an error, never "all"); or a function that returns it.
+        tags: names for ``invalidate``, with arguments filled in: ``("company:{symbol}",)``; or a function
+            of the operation's arguments.
+        store: where answers rest; a store given to several caches is shared. Default: memory.
+    """
+
+    place = Place.CACHE
+
+    def __init__(
+        self,
+        ttl: Duration,
+        *,
+        stale_for: Duration = 0,
+        scope: ScopeOf | None = None,
+        tags: Tags = (),
+        store: Store | None = None,
+        copy: bool = False,
+    ) -> None:
+        self.ttl_s = _positive("ttl", ttl)
+        self.stale_for_s = _seconds("stale_for", stale_for)
+        if isinstance(tags, str):
+            raise BadSetup(f"Cache(tags={tags!r}) would be one tag a letter; write tags=({tags!r},)")
+        self.tags, self.copy = tags, copy
+        self.store: Store = MemoryStore() if store is None else store
+        self._scope_of = _scope_reader(scope)
+        self._off = settings.off_at_construction()
+        self._share = Share()
+        self._loads: dict[Hashable, _Load] = {}
+        self._refresh_not_before: dict[Hashable, float] = {}
+        self._hits = self._misses = self._stale = self._refreshed = self._refreshes_failed = 0
+
+    async def around(self, call: Call, proceed: Proceed) -> Any:
+        if self._off or settings.switched_off:
+            return await proceed(call)
+        key = call.key if self._scope_of is None else (call.key, self._scope_of())
+        entry = self.store.peek(key)
+        if entry is None and not self.store.is_local:
+            entry = await self._got(key)
+        if entry is None:
+            return await self._miss(key, call, proceed)
+        now = clock.now()
+        call.age_s = now - entry.made_at
+        if now < entry.fresh_until:
+            self._hits += 1
+            call.source = "hit"
+        else:
+            self._stale += 1
+            call.source = "stale"
+            self._refresh_soon(key, call, proceed, now)
+        return self._own(entry.value)
+
+    def _own(self, value: Any) -> Any:
+        """The value as this caller may have it."""
+        if type(value) is Stream:
+            return value.again()
+        return copying.deepcopy(value) if self.copy else value
+
+    async def _got(self, key: Hashable) -> Entry | None:
+        try:
+            return await self.store.get(key)
+        except Exception as error:
+            self._store_failed("look-up", error)
+            return None
+
+    async def _miss(self, key: Hashable, call: Call, proceed: Proceed) -> Any:
+        try:
+            answer = await self._share.join(key, call, partial(self._load, key, proceed))
+        finally:
+            if call.source != "joined":
+                self._misses += 1
+        return self._own(answer) if self.copy else answer
+
+    async def _load(self, key: Hashable, proceed: Proceed, call: Call) -> Any:
+        load = self._loads[key] = _Load(self._tags_of(call), self.store.mark())
+        try:
+            answer = await proceed(call)
+            if isinstance(answer, Stream):
+                # Kept when complete: a broken or abandoned one is not an answer.
+                answer.recording.when_done(partial(self._stream_done, key, load, answer.again))
+            else:
+                await self._keep(key, load, answer)
+        finally:
+            if self._loads.get(key) is load:
+                del self._loads[key]
+        return answer
+
+    def _stream_done(
+        self,
+        key: Hashable,
+        load: _Load,
+        again: Callable[[], Stream[Any]],
+        error: BaseException | None,
+    ) -> None:
+        if error is None:
+            bridge.background(self._keep(key, load, again()))
+
+    async def _keep(self, key: Hashable, load: _Load, value: Any) -> None:
+        if load.forgotten:
+            return
+        now = clock.now()
+        fresh_until = now + self.ttl_s
+        entry = Entry(
+            copying.deepcopy(value) if self.copy and not isinstance(value, Stream) else value,
+            made_at=now,
+            fresh_until=fresh_until,
+            stale_until=fresh_until + self.stale_for_s,
+            tags=load.tags,
+            mark=load.mark,
+        )
+        try:
+            await self.store.set(key, entry)
+        except Exception as error:
+            self._store_failed("store", error)
+
+    def _refresh_soon(self, key: Hashable, call: Call, proceed: Proceed, now: float) -> None:
+        if self._share.is_running(key) or now < self._refresh_not_before.get(key, 0.0):
+            return
+        self._refresh_not_before[key] = now + REFRESH_PAUSE_S
+        again = Call(call.operation, call.args, call.kwargs)
+        bridge.background(self._refresh(key, again, proceed))
+
+    async def _refresh(self, key: Hashable, call: Call, proceed: Proceed) -> None:
+        began = clock.monotonic()
+        try:
+            await self._share.join(key, call, partial(self._load, key, proceed))
+        except Exception as error:
+            self._refreshes_failed += 1
+            action, detail = "refresh failed", type(error).__name__
+        else:
+            self._refreshed += 1
+            self._refresh_not_before.pop(key, None)
+            action, detail = "refreshed", None
+        if events.listeners:
+            note(call, action, seconds=clock.monotonic() - began, detail=detail)
+
+    def _tags_of(self, call: Call) -> tuple[str, ...]:
+        if not self.tags:
+            return ()
+        if callable(self.tags):
+            return tuple(self.tags(*call.args, **call.kwargs))
+        return tuple(tag.format_map(call.arguments) for tag in self.tags)
+
+    def _store_failed(self, doing: str, error: Exception) -> None:
+        log.warning("%s: a %s failed: %r", self.store.name, doing, error)
+        if events.listeners:
+            here = scope.current.get()
+            events.emit(
+                events.StoreFailed(
+                    at=clock.now(), run=here.run, store=self.store.name, error=type(error).__name__
+                )
+            )
+
+    async def forget(self, call: Call) -> None:
+        """Drop the answer to *call*; work under way on it will not be kept, nor joined any more."""
+        key = call.key if self._scope_of is None else (call.key, self._scope_of())
+        self._detach(key)
+        await self.store.delete(key)
+
+    async def invalidate(self, *tags: str) -> None:
+        """Drop every answer that carries one of *tags*, and what is being fetched under them now."""
+        wanted = set(tags)
+        for key in [key for key, load in list(self._loads.items()) if wanted.intersection(load.tags)]:
+            self._detach(key)
+        await self.store.invalidate(tags)
+
+    async def clear(self) -> None:
+        """Drop every answer."""
+        for key in list(self._loads):
+            self._detach(key)
+        await self.store.clear()
+
+    def _detach(self, key: Hashable) -> None:
+        self._share.detach(key)
+        load = self._loads.pop(key, None)
+        if load is not None:
+            load.forgotten = True
+
+    def statistics(self) -> CacheStatistics:
+        """How questions were answered so far, and what the store holds."""
+        return CacheStatistics(
+            hits=self._hits,
+            misses=self._misses,
+            joined=self._share.joined,
+            stale=self._stale,
+            refreshed=self._refreshed,
+            refreshes_failed=self._refreshes_failed,
+            store=self.store.statistics(),
+        )
+
+
+class _Load:
+    """Work under way for the store: its tags and the store's mark when it began."""
+
+    __slots__ = ("forgotten", "mark", "tags")
+
+    def __init__(self, tags: tuple[str, ...], mark: int) -> None:
+        self.tags, self.mark, self.forgotten = tags, mark, False
+
+
+def _seconds(name: str, duration: Duration) -> float:
+    try:
+        return clock.seconds(duration)
+    except ValueError as wrong:
+        raise BadSetup(f"Cache({name}=...): {wrong}") from None
+
+
+def _positive(name: str, duration: Duration) -> float:
+    seconds = _seconds(name, duration)
+    if seconds <= 0:
+        raise BadSetup(f"Cache({name}={duration!r}) would keep nothing; use more than 0, or no Cache")
+    return seconds
+
+
+_SCOPES = ("tenant", "session", "agent", "run")
+
+
+def _scope_reader(of: ScopeOf | None) -> Callable[[], Hashable] | None:
+    if of is None or callable(of):
+        return of
+    if of not in _SCOPES:
+        raise BadSetup(f"Cache(scope={of!r}); use one of {', '.join(_SCOPES)}, or a function")
+
+    def read() -> Hashable:
+        value = getattr(scope.current.get(), of)
+        if value is None:
+            raise HeadwayError(
+                f"Cache(scope={of!r}) and no {of} is set; wrap the call in `with headway.scope({of}=...)`"
+            )
+        return (of, value)
+
+    return read

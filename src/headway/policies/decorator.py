@@ -1,0 +1,225 @@
+"""``@operation``: the face of an operation, a real function that frameworks accept."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from .. import bridge, keys
+from ..call import Call, Operation, Place, Policy, Source
+from ..errors import BadSetup
+from ..stream import Stream
+from .batch import Batch
+from .cache import Cache
+from .watch import Watch
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+S = TypeVar("S")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[R]):
+    """A value, and how it came: ``source`` is ran, hit, joined or stale; ``age_s`` is None unless kept."""
+
+    value: R
+    source: Source
+    age_s: float | None
+
+
+class AsyncOperation(Protocol[P, R_co]):
+    """An async function with policies around it."""
+
+    policies: tuple[Policy, ...]
+    operation: Operation
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]: ...
+
+    def answer(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Answer[R_co]]:
+        """The value with its source and age."""
+
+    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, None]:
+        """Drop the kept answer to this very question, and do not keep one that is under way."""
+
+    def explain(self) -> str:
+        """The way in, outermost first."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[object]) -> AsyncOperation[P, R_co]: ...
+    @overload
+    def __get__(
+        self: AsyncOperation[Concatenate[S, Q], R], instance: S, owner: type[S]
+    ) -> Callable[Q, Coroutine[Any, Any, R]]: ...
+
+
+class SyncOperation(Protocol[P, R_co]):
+    """A plain function with policies around it; an answer that is at hand enters no event loop."""
+
+    policies: tuple[Policy, ...]
+    operation: Operation
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+    def answer(self, *args: P.args, **kwargs: P.kwargs) -> Answer[R_co]:
+        """The value with its source and age."""
+
+    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Drop the kept answer to this very question, and do not keep one that is under way."""
+
+    def explain(self) -> str:
+        """The way in, outermost first."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[object]) -> SyncOperation[P, R_co]: ...
+    @overload
+    def __get__(
+        self: SyncOperation[Concatenate[S, Q], R], instance: S, owner: type[S]
+    ) -> Callable[Q, R]: ...
+
+
+class Decorator(Protocol):
+    """Turns a function into an operation of the same signature."""
+
+    @overload
+    def __call__(self, run: Callable[P, AsyncIterator[T]]) -> AsyncOperation[P, Stream[T]]: ...
+    @overload
+    def __call__(self, run: Callable[P, Coroutine[Any, Any, R]]) -> AsyncOperation[P, R]: ...
+    @overload
+    def __call__(self, run: Callable[P, R]) -> SyncOperation[P, R]: ...
+
+
+Key = keys.KeyOf | keys.Without
+
+
+def operation(
+    *policies: Policy,
+    key: Key | None = None,
+    name: str | None = None,
+    version: str | int = "",
+    kind: str = "call",
+) -> Decorator:
+    """Run every call of the decorated function through *policies*, given in any order.
+
+    Takes async functions, async generators (the operation then returns a ``Stream``), plain functions,
+    and methods. The result is a real function of the same kind that also carries ``answer``,
+    ``invalidate``, ``explain`` and ``policies``. Every operation is watched: a ``Watch`` is put
+    outermost unless one is listed.
+
+    Args:
+        key: ``without("request_id")`` leaves arguments out of the key; a function of (args, kwargs)
+            makes it anew.
+        name: what the operation is called in keys, receipts and logs; default module and qualified name.
+        version: part of the key; change it when the function begins to answer differently.
+        kind: what it is, for receipts: tool, model, step, query ...
+    """
+    return lambda run: _face(build(run, policies, key=key, name=name, version=version, kind=kind))  # type: ignore[return-value]
+
+
+def batched(
+    *policies: Policy,
+    max_items: int = 64,
+    max_wait: float | str = "5ms",
+    key: Key | None = None,
+    name: str | None = None,
+    version: str | int = "",
+    kind: str = "call",
+) -> Callable[
+    [Callable[[list[Item]], Coroutine[Any, Any, Iterable[R]]]], AsyncOperation[[Item], R]
+]:
+    """Write the function for many, ask it with one: ``operation(Batch(...), ...)`` with the types to match."""
+    batch = Batch(max_items=max_items, max_wait=max_wait)
+    return operation(batch, *policies, key=key, name=name, version=version, kind=kind)  # type: ignore[return-value]
+
+
+def build(
+    run: Callable[..., Any],
+    policies: Iterable[Policy],
+    *,
+    key: Key | None = None,
+    name: str | None = None,
+    version: str | int = "",
+    kind: str = "call",
+) -> Operation:
+    """The operation itself, watched, without the function around it."""
+    listed = tuple(policies)
+    _refuse_what_is_no_function(run)
+    _refuse_what_is_no_policy(run, listed)
+    if not any(policy.place == Place.WATCH for policy in listed):
+        listed = (Watch(), *listed)
+    return Operation(run, listed, key=key, name=name, version=str(version), kind=kind)
+
+
+def _refuse_what_is_no_function(run: object) -> None:
+    if isinstance(run, (staticmethod, classmethod, property)):
+        raise BadSetup(f"put @operation under @{type(run).__name__}, next to the function")
+    if not (inspect.isfunction(run) or inspect.ismethod(run) or inspect.isbuiltin(run)):
+        raise BadSetup(f"@operation takes a function, not {run!r}; with options write @operation(...) with brackets")
+    if inspect.isgeneratorfunction(run):
+        raise BadSetup(f"{run.__qualname__} is a plain generator, which is used up by one reader; make it async")
+
+
+def _refuse_what_is_no_policy(run: Callable[..., Any], policies: tuple[object, ...]) -> None:
+    for policy in policies:
+        if isinstance(policy, type) or not (hasattr(policy, "around") and hasattr(policy, "place")):
+            raise BadSetup(
+                f"{run.__qualname__}: {policy!r} is no policy; write an instance such as Cache('15m')"
+            )
+
+
+def _face(body: Operation) -> Callable[..., Any]:
+    face = _async_face(body) if body.is_async else _sync_face(body)
+    face.operation = body  # type: ignore[attr-defined]
+    face.policies = body.policies  # type: ignore[attr-defined]
+    face.explain = body.explain  # type: ignore[attr-defined]
+    return face
+
+
+def _async_face(body: Operation) -> Callable[..., Any]:
+    enter = body.enter
+
+    @functools.wraps(body.run)
+    async def face(*args: Any, **kwargs: Any) -> Any:
+        return await enter(Call(body, args, kwargs))
+
+    async def answer(*args: Any, **kwargs: Any) -> Answer[Any]:
+        call = Call(body, args, kwargs)
+        return Answer(await enter(call), call.source, call.age_s)
+
+    async def invalidate(*args: Any, **kwargs: Any) -> None:
+        await _forget(Call(body, args, kwargs))
+
+    face.answer, face.invalidate = answer, invalidate  # type: ignore[attr-defined]
+    return face
+
+
+def _sync_face(body: Operation) -> Callable[..., Any]:
+    enter = body.enter
+
+    @functools.wraps(body.run)
+    def face(*args: Any, **kwargs: Any) -> Any:
+        return bridge.now_or_wait(enter(Call(body, args, kwargs)))
+
+    def answer(*args: Any, **kwargs: Any) -> Answer[Any]:
+        call = Call(body, args, kwargs)
+        return Answer(bridge.now_or_wait(enter(call)), call.source, call.age_s)
+
+    def invalidate(*args: Any, **kwargs: Any) -> None:
+        bridge.now_or_wait(_forget(Call(body, args, kwargs)))
+
+    face.answer, face.invalidate = answer, invalidate  # type: ignore[attr-defined]
+    return face
+
+
+async def _forget(call: Call) -> None:
+    caches = [policy for policy in call.operation.policies if isinstance(policy, Cache)]
+    if not caches:
+        raise BadSetup(f"{call.operation.name} keeps nothing to invalidate; put a Cache around it")
+    for cache in caches:
+        await cache.forget(call)

@@ -1,0 +1,70 @@
+"""Who is asking: run, agent, session, tenant, call and priority, carried by one context variable."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+
+import msgspec
+
+HIGH, NORMAL, LOW = 0, 1, 2
+"""Priorities of a call at a limit: lower numbers go first."""
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Where a call stands; ``call`` is the id of the call around it, its parent."""
+
+    run: str | None = None
+    agent: str | None = None
+    session: str | None = None
+    tenant: str | None = None
+    call: str | None = None
+    priority: int = NORMAL
+
+
+current: ContextVar[Scope] = ContextVar("headway.scope", default=Scope(run=os.environ.get("HEADWAY_RUN")))
+
+# Ids stay unique when several processes write into one run.
+_process = secrets.token_hex(3)
+os.register_at_fork(after_in_child=lambda: globals().update(_process=secrets.token_hex(3)))
+_numbers = count(1)
+
+
+def new_call_id() -> str:
+    """An id for one call, unique among all processes of a run."""
+    return f"{_process}.{next(_numbers)}"
+
+
+def new_run_id() -> str:
+    """An id for a run: sorts by nothing, repeats never."""
+    return secrets.token_hex(8)
+
+
+@contextmanager
+def scope(
+    *,
+    run: str | None = None,
+    agent: str | None = None,
+    session: str | None = None,
+    tenant: str | None = None,
+    priority: int | None = None,
+) -> Iterator[Scope]:
+    """Name who is asking for every call made in the block; what is not given stays as it was."""
+    before = current.get()
+    inside = Scope(
+        run=run if run is not None else before.run,
+        agent=agent if agent is not None else before.agent,
+        session=session if session is not None else before.session,
+        tenant=tenant if tenant is not None else before.tenant,
+        call=before.call,
+        priority=priority if priority is not None else before.priority,
+    )
+    token = current.set(inside)
+    try:
+        yield inside
+    finally:
+        current.reset(token)

@@ -1,0 +1,95 @@
+"""What a store keeps, and what every store can do."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+
+Key: TypeAlias = Hashable
+Kept: TypeAlias = Any
+"""A kept value: whatever the operation returned."""
+
+
+class Entry:
+    """A kept value with its times (seconds since the epoch), tags and version.
+
+    Fresh until ``fresh_until``; may be served stale, marked as such, until ``stale_until``; then gone.
+    ``mark`` is the store's count of invalidations when the work behind the value began: an
+    invalidation made later, even while the work ran, makes the entry void.
+    """
+
+    __slots__ = ("fresh_until", "made_at", "mark", "size_bytes", "stale_until", "tags", "value", "version")
+
+    def __init__(
+        self,
+        value: Kept,
+        *,
+        made_at: float,
+        fresh_until: float,
+        stale_until: float | None = None,
+        tags: tuple[str, ...] = (),
+        version: str = "",
+        mark: int = 0,
+        size_bytes: int = 0,
+    ) -> None:
+        self.value = value
+        self.made_at = made_at
+        self.fresh_until = fresh_until
+        self.stale_until = fresh_until if stale_until is None else stale_until
+        self.tags = tags
+        self.version = version
+        self.mark = mark
+        self.size_bytes = size_bytes
+
+
+class StoreStatistics(msgspec.Struct, frozen=True):
+    """What a store holds and has done since it was made."""
+
+    entries: int
+    size_bytes: int
+    hits: int
+    misses: int
+    evicted: int
+    expired: int
+    refused: int
+    """Values not kept because they alone exceed the byte bound."""
+
+
+NEVER: Final = float("inf")
+
+
+class Store(Protocol):
+    """A place for entries. A reader never sees an entry that is gone, void or replaced.
+
+    ``peek`` answers without awaiting and may say None for what only ``get`` can reach.
+    """
+
+    name: str
+    is_local: bool
+    """True if ``peek`` finds all there is, so that ``get`` need not be asked."""
+
+    def peek(self, key: Key) -> Entry | None:
+        """The entry under *key*, fresh or stale, if it can be had without awaiting."""
+
+    async def get(self, key: Key) -> Entry | None:
+        """The entry under *key*, fresh or stale."""
+
+    async def set(self, key: Key, entry: Entry) -> None:
+        """Keep *entry* under *key*, unless it became void since ``entry.mark``."""
+
+    async def delete(self, key: Key) -> None:
+        """Forget *key*; harmless if it is not there."""
+
+    async def invalidate(self, tags: Iterable[str]) -> None:
+        """Make every entry void that carries one of *tags*; O(1) in the number of entries."""
+
+    async def clear(self) -> None:
+        """Make every entry void."""
+
+    def mark(self) -> int:
+        """The count of invalidations so far; taken before work begins, given to its entry."""
+
+    def statistics(self) -> StoreStatistics:
+        """What is kept, and what was found, missed, evicted."""
