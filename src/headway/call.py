@@ -88,7 +88,8 @@ class Operation:
         self.key_of = key.build(run) if isinstance(key, keys.Without) else key or keys.key_from_signature(run)
         self.bind = keys.bind(run)
         self.policies = tuple(sorted(policies, key=lambda policy: policy.place))
-        self.is_async = inspect.iscoroutinefunction(run) or inspect.isasyncgenfunction(run)
+        self.is_stream = inspect.isasyncgenfunction(run)
+        self.is_async = self.is_stream or inspect.iscoroutinefunction(run)
         for policy in self.policies:
             if (check := getattr(policy, "check", None)) is not None:
                 check(self)

@@ -11,6 +11,8 @@ from itertools import count
 
 import msgspec
 
+from . import clock, events
+
 HIGH, NORMAL, LOW = 0, 1, 2
 """Priorities of a call at a limit: lower numbers go first."""
 
@@ -68,3 +70,14 @@ def scope(
         yield inside
     finally:
         current.reset(token)
+
+
+def progress(text: str, *, done: float | None = None, total: float | None = None) -> None:
+    """Tell whoever listens how far the work is; costs one truth test if nobody does."""
+    if events.listeners:
+        here = current.get()
+        events.emit(
+            events.Progress(
+                at=clock.now(), run=here.run, text=text, agent=here.agent, done=done, total=total
+            )
+        )

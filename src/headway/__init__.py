@@ -1,0 +1,150 @@
+"""The performance layer for LLM agents: removes the calls that need not run, and shows a receipt.
+
+Everything public is here or in ``headway.testing``. What only a few programs need is imported on first use.
+"""
+
+from __future__ import annotations
+
+import os as _os
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from .call import Call, Operation, Place, Policy, Proceed
+from .clock import Duration, seconds
+from .errors import (
+    BadSetup,
+    CallCancelled,
+    CallTimedOut,
+    HeadwayError,
+    LimitExceeded,
+    NoKey,
+    StepFailed,
+    StreamBroken,
+)
+from .events import (
+    CallEnded,
+    CallStarted,
+    Event,
+    GraphPlanned,
+    PolicyActed,
+    Progress,
+    RunEnded,
+    RunStarted,
+    StepSettled,
+    StoreFailed,
+    listen,
+)
+from .keys import without
+from .policies import (
+    Answer,
+    AsyncOperation,
+    Batch,
+    Cache,
+    CacheStatistics,
+    Fallback,
+    Limit,
+    Retry,
+    Share,
+    SyncOperation,
+    Timeout,
+    Watch,
+    batched,
+    operation,
+)
+from .scope import HIGH, LOW, NORMAL, progress, scope
+from .settings import off, switch_logging
+from .stores import Entry, MemoryStore, Store, StoreStatistics
+from .stream import Stream
+
+if _TYPE_CHECKING:
+    from .graph import Graph, GraphResult
+    from .runs import Receipt, compare, earlier_durations, latest_run, read_run, record
+
+_LATER = {
+    "Graph": "graph",
+    "GraphResult": "graph",
+    "Receipt": "runs",
+    "compare": "runs",
+    "earlier_durations": "runs",
+    "latest_run": "runs",
+    "read_run": "runs",
+    "record": "runs",
+}
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "HIGH",
+    "LOW",
+    "NORMAL",
+    "Answer",
+    "AsyncOperation",
+    "BadSetup",
+    "Batch",
+    "Cache",
+    "CacheStatistics",
+    "Call",
+    "CallCancelled",
+    "CallEnded",
+    "CallStarted",
+    "CallTimedOut",
+    "Duration",
+    "Entry",
+    "Event",
+    "Fallback",
+    "Graph",
+    "GraphPlanned",
+    "GraphResult",
+    "HeadwayError",
+    "Limit",
+    "LimitExceeded",
+    "MemoryStore",
+    "NoKey",
+    "Operation",
+    "Place",
+    "Policy",
+    "PolicyActed",
+    "Proceed",
+    "Progress",
+    "Receipt",
+    "Retry",
+    "RunEnded",
+    "RunStarted",
+    "Share",
+    "StepFailed",
+    "StepSettled",
+    "Store",
+    "StoreFailed",
+    "StoreStatistics",
+    "Stream",
+    "StreamBroken",
+    "SyncOperation",
+    "Timeout",
+    "Watch",
+    "batched",
+    "compare",
+    "earlier_durations",
+    "latest_run",
+    "listen",
+    "off",
+    "operation",
+    "progress",
+    "read_run",
+    "record",
+    "scope",
+    "seconds",
+    "switch_logging",
+    "without",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        value = getattr(_import_module(f".{_LATER[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if "HEADWAY_LOG" in _os.environ:
+    switch_logging(_os.environ["HEADWAY_LOG"])

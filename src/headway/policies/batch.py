@@ -1,0 +1,139 @@
+"""Batch: many questions asked at about the same time become one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from .. import clock, events, settings
+from ..call import Call, Operation, Place, Proceed
+from ..clock import Duration, Timer
+from ..errors import BadSetup, CallCancelled
+from ..stream import Stream
+from .watch import note
+
+
+class Batch:
+    """Lets one call with a list go in for many calls with one item each.
+
+    The function is written for many (``async def embed(texts: list[str]) -> list[Vector]``) and asked
+    with one (``await embed("text")``). A batch goes when it holds *max_items*, or *max_wait* after its
+    first item came. The function returns one answer an item, in order; an exception in the place of an
+    answer is raised to that caller alone, one that is raised goes to all. A caller who leaves before
+    the batch goes is not in it; when all have left, the call is cancelled.
+    """
+
+    place = Place.BATCH
+
+    def __init__(self, max_items: int = 64, max_wait: Duration = "5ms") -> None:
+        if max_items < 1:
+            raise BadSetup(f"Batch(max_items={max_items}) holds nothing; use 1 or more")
+        self.max_items, self.max_wait_s = max_items, clock.seconds(max_wait)
+        self._off = settings.off_at_construction()
+        self._open: dict[tuple[Operation, asyncio.AbstractEventLoop], _Gathering] = {}
+
+    def check(self, operation: Operation) -> None:
+        """Refuse what cannot be asked in one list."""
+        if operation.is_stream:
+            raise BadSetup(f"{operation.name} returns a stream, which Batch cannot share out by items")
+
+    async def around(self, call: Call, proceed: Proceed) -> Any:
+        if len(call.args) != 1 or call.kwargs:
+            raise BadSetup(
+                f"{call.operation.name} is batched: ask with one positional item, not "
+                f"{len(call.args)} positional and {len(call.kwargs)} named arguments"
+            )
+        if self._off or settings.switched_off:
+            (answer,) = _one_each(call, 1, await proceed(call.asking([call.args[0]])))
+            return _raised(answer)
+        return await self._gathering(call, proceed).answer(call.args[0])
+
+    def _gathering(self, call: Call, proceed: Proceed) -> _Gathering:
+        place = (call.operation, asyncio.get_running_loop())
+        gathering = self._open.get(place)
+        if gathering is None:
+
+            def closed() -> None:
+                del self._open[place]
+
+            gathering = self._open[place] = _Gathering(self, call, proceed, closed)
+        return gathering
+
+
+class _Gathering:
+    """Items that will go in together, and the futures of those who asked."""
+
+    def __init__(self, batch: Batch, call: Call, proceed: Proceed, closed: Any) -> None:
+        self._batch, self._call, self._proceed, self._closed = batch, call, proceed, closed
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[asyncio.Future[Any], Any] = {}
+        self._began = clock.monotonic()
+        self._timer: Timer = clock.call_later(batch.max_wait_s, self._go)
+        self._task: asyncio.Task[None] | None = None
+
+    async def answer(self, item: Any) -> Any:
+        future = self._loop.create_future()
+        self._waiting[future] = item
+        if len(self._waiting) >= self._batch.max_items:
+            self._go()
+        try:
+            return await future
+        finally:
+            if not future.done() or future.cancelled():
+                self._leave(future)
+
+    def _leave(self, future: asyncio.Future[Any]) -> None:
+        self._waiting.pop(future, None)
+        if not self._waiting:
+            if self._task is None:
+                self._timer.cancel()
+                self._closed()
+            else:
+                self._task.cancel()
+
+    def _go(self) -> None:
+        self._timer.cancel()
+        self._closed()
+        self._task = self._loop.create_task(self._run())
+
+    async def _run(self) -> None:
+        asked = dict(self._waiting)
+        if events.listeners:
+            waited = clock.monotonic() - self._began
+            note(self._call, "batched", count=len(asked), seconds=waited)
+        try:
+            answers = await self._proceed(self._call.asking(list(asked.values())))
+            answers = _one_each(self._call, len(asked), answers)
+        except asyncio.CancelledError:
+            self._settle({future: CallCancelled(self._call.operation.name) for future in asked})
+            raise
+        except Exception as error:
+            self._settle(dict.fromkeys(asked, error))
+        else:
+            self._settle(dict(zip(asked, answers, strict=True)))
+
+    def _settle(self, answers: dict[asyncio.Future[Any], Any]) -> None:
+        self._waiting.clear()
+        for future, answer in answers.items():
+            if future.done():
+                continue
+            if isinstance(answer, BaseException):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+
+def _one_each(call: Call, asked: int, answers: object) -> list[Any]:
+    if isinstance(answers, Stream) or not isinstance(answers, Iterable) or isinstance(answers, (str, bytes)):
+        raise BadSetup(f"{call.operation.name} is batched and must return a list, not {type(answers).__name__}")
+    given = list(answers)
+    if len(given) != asked:
+        raise BadSetup(f"{call.operation.name} was asked {asked} items and gave {len(given)} answers; give one each")
+    return given
+
+
+def _raised(answer: Any) -> Any:
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer

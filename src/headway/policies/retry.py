@@ -1,0 +1,132 @@
+"""Retry: ask again after a failure that may pass."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from .. import clock, events
+from ..call import Call, Place, Proceed
+from ..clock import Duration
+from ..errors import BadSetup
+from .watch import note
+
+Failures = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
+
+
+class Retry:
+    """Asks again after a failure that may pass, waiting longer each time.
+
+    The wait before attempt n+1 is random between half and all of ``first_wait * 2**(n-1)``, at most
+    ``max_wait``. A failure that says when to come back (``Retry-After`` or ``retry-after-ms`` on its
+    response, or a ``retry_after_s`` of its own) is waited for exactly; if that is beyond ``max_wait``,
+    the failure is raised at once. A stream is retried only before its first chunk.
+
+    Args:
+        attempts: how often to ask in all.
+        on: which failures may pass; there is no default, because repeating a write can do harm.
+        first_wait: before the second attempt.
+        max_wait: the longest single wait.
+        within: give up when this much time has gone since the first attempt.
+    """
+
+    place = Place.RETRY
+
+    def __init__(
+        self,
+        attempts: int = 3,
+        *,
+        on: Failures,
+        first_wait: Duration = "200ms",
+        max_wait: Duration = "30s",
+        within: Duration | None = None,
+    ) -> None:
+        if attempts < 1:
+            raise BadSetup(f"Retry({attempts}) never asks; use 1 or more attempts")
+        self.attempts, self.on = attempts, on
+        self._may_pass = _judge(on)
+        self.first_wait_s, self.max_wait_s = clock.seconds(first_wait), clock.seconds(max_wait)
+        self.within_s = None if within is None else clock.seconds(within)
+        self._chance = random.Random()  # not for secrets: spreads callers out in time
+
+    async def around(self, call: Call, proceed: Proceed) -> Any:
+        try:
+            return await proceed(call)
+        except Exception as error:
+            if self.attempts == 1 or not self._may_pass(error):
+                raise
+            return await self._again(call, proceed, error)
+
+    async def _again(self, call: Call, proceed: Proceed, error: Exception) -> Any:
+        began = clock.monotonic()
+        for attempt in range(1, self.attempts):
+            wait_s = self._wait_s(attempt, error)
+            if wait_s is None or self._too_late(began, wait_s):
+                break
+            if events.listeners:
+                note(call, "retried", seconds=wait_s, count=attempt, detail=type(error).__name__)
+            await clock.sleep(wait_s)
+            try:
+                return await proceed(call)
+            except Exception as failed:
+                error = failed
+                if not self._may_pass(error):
+                    raise
+        else:
+            attempt = self.attempts
+        error.add_note(f"{call.operation.name}: gave up after {attempt} of {self.attempts} attempts")
+        raise error
+
+    def _wait_s(self, attempt: int, error: Exception) -> float | None:
+        asked_s = retry_after_s(error)
+        if asked_s is not None:
+            return asked_s if asked_s <= self.max_wait_s else None
+        longest: float = min(self.max_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
+        return longest * (0.5 + 0.5 * self._chance.random())
+
+    def _too_late(self, began: float, wait_s: float) -> bool:
+        return self.within_s is not None and clock.monotonic() + wait_s - began > self.within_s
+
+
+def _judge(on: Failures) -> Callable[[Exception], bool]:
+    kinds = on if isinstance(on, tuple) else (on,)
+    if kinds and all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
+        return lambda error: isinstance(error, kinds)  # type: ignore[arg-type]
+    if callable(on) and not isinstance(on, type):
+        return on
+    raise BadSetup(f"Retry(on={on!r}); name exception classes, or give a function of the exception")
+
+
+def retry_after_s(error: Exception) -> float | None:
+    """How long the failed side asked to wait, if it did: read from the error or from its HTTP response."""
+    own = getattr(error, "retry_after_s", None)
+    if isinstance(own, (int, float)):
+        return max(0.0, float(own))
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    if not isinstance(headers, Mapping):
+        return None
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after") or headers.get("Retry-After")
+    return _number(text) if _number(text) is not None else _until(text)
+
+
+def _number(text: object) -> float | None:
+    try:
+        value = float(str(text))
+    except ValueError:
+        return None
+    return value if 0 <= value < float("inf") else None
+
+
+def _until(text: object) -> float | None:
+    try:
+        moment = parsedate_to_datetime(str(text))
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return max(0.0, moment.timestamp() - datetime.fromtimestamp(clock.now(), timezone.utc).timestamp())
