@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 FACE = "headway"
+# The applications stand outside the house and see nothing of it but the face.
+OUTSIDE = "apps"
 PACKAGE = Path(__file__).parents[2] / "src" / FACE
 
 
@@ -26,6 +28,7 @@ class House:
 
     def __init__(self, package: Path = PACKAGE) -> None:
         self.files = {_module_name(path, package): path for path in sorted(package.rglob("*.py"))}
+        self.public = {f"{FACE}.{name}" for name in _public_names(self.files[FACE])}
         self.arrows = sorted({arrow for module in self.files for arrow in self._arrows_of(module)})
 
     def _arrows_of(self, module: str) -> Iterator[Arrow]:
@@ -34,8 +37,14 @@ class House:
         for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
             for imported in _targets(node, module, is_package):
                 if imported.split(".")[0] == FACE:
-                    target = self._file_of(imported)
+                    target = self._target_of(imported, module)
                     yield Arrow(module, target, f"{path}:{getattr(node, 'lineno', 0)}")
+
+    def _target_of(self, dotted: str, importer: str) -> str:
+        """A module that the face hands out is, for those outside, a part of the face."""
+        if room_of(importer) == OUTSIDE and dotted in self.public:
+            return FACE
+        return self._file_of(dotted)
 
     def _file_of(self, dotted: str) -> str:
         """The module behind *dotted*, which may name something inside that module."""
@@ -59,6 +68,14 @@ class House:
 def room_of(module: str) -> str:
     """The room of a module: ``stores`` for ``headway.stores.memory``, nothing for the face."""
     return module.partition(".")[2].partition(".")[0]
+
+
+def _public_names(face: Path) -> list[str]:
+    for node in ast.parse(face.read_text("utf-8")).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=listed):
+                return [str(name) for name in ast.literal_eval(listed)]
+    return []
 
 
 def _module_name(path: Path, package: Path) -> str:

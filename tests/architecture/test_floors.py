@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.import_graph import FACE, PACKAGE, Arrow, House, room_of
+from tests.architecture.import_graph import FACE, OUTSIDE, PACKAGE, Arrow, House, room_of
 
 # Lowest first. A room (a file or a folder of src/headway) imports only from floors below its own.
 FLOORS: tuple[frozenset[str], ...] = (
@@ -20,8 +20,6 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"gateway"}),
     frozenset({"cli"}),
 )
-# The applications stand outside: they see the face only, and only the cli sees them.
-OUTSIDE = "apps"
 # (importer, imported) rooms of one floor that may know each other, each with its reason.
 ALLOWED_SIDEWAYS: frozenset[tuple[str, str]] = frozenset()
 
@@ -123,6 +121,7 @@ def test_names_say_something() -> None:
         ("graph.py", "from headway import operation", is_wrong_at_the_face),
         ("stores/memory.py", "import headway", is_wrong_at_the_face),
         ("apps/research/main.py", "from headway.graph import Graph", is_wrong_from_outside),
+        ("apps/research/main.py", "from headway import keys", is_wrong_from_outside),
         ("apps/research/main.py", "from headway.apps.companion import x", is_wrong_from_outside),
         ("runs/recorder.py", "from headway.apps.research import x", is_wrong_to_outside),
     ],
@@ -139,6 +138,7 @@ def test_a_wrong_arrow_is_seen(
         ("stores/memory.py", "from headway.stores.entry import Entry\nfrom headway import events"),
         ("policies/cache.py", "from ..call import Call\nimport headway.stores.entry"),
         ("apps/research/main.py", "import headway\nfrom . import words\nfrom headway import Cache"),
+        ("apps/research/main.py", "from headway import clock"),
         ("cli/main.py", "from headway.apps.research import main"),
         ("__init__.py", "from headway.call import Call"),
     ],
@@ -188,9 +188,10 @@ def small_house(tmp_path: Path) -> Callable[..., House]:
             "stores/entry",
             "apps/research/words",
         )
-        packages = (".", "stores", "policies", "apps/companion", "apps/research")
+        packages = ("stores", "policies", "apps/companion", "apps/research")
         files = {f"{module}.py": "" for module in modules}
-        files |= {f"{package}/__init__.py".removeprefix("./"): "" for package in packages} | sources
+        files |= {f"{package}/__init__.py": "" for package in packages}
+        files |= {"__init__.py": "__all__ = ['clock']"} | sources
         for path, source in files.items():
             (tmp_path / "headway" / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "headway" / path).write_text(source)
