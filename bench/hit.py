@@ -153,7 +153,8 @@ def main() -> None:
     print(f"{'':36}{'CPU us':>9}{'x bare await':>14}")
     for name, cost in costs.items():
         print(f"{name:36}{cost:9.2f}{cost / floor:14.1f}")
-    print(f"five calls of 100 ms: {', '.join(f'{name} {wall:.0f} ms' for name, wall in walls.items())}")
+    together = ", ".join(f"{name} {wall:.0f} ms" for name, wall in walls.items())
+    print(f"five calls of 100 ms: {together}")
     if options.json:
         print(json.dumps(result))
 

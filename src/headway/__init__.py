@@ -1,6 +1,7 @@
 """The performance layer for LLM agents: removes the calls that need not run, and shows a receipt.
 
-Everything public is here or in ``headway.testing``. What only a few programs need is imported on first use.
+Everything public is here or in ``headway.testing``. What only a few programs need is imported on
+first use.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os as _os
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from . import clock
 from .call import Call, Operation, Place, Policy, Proceed
 from .clock import Duration, seconds
 from .errors import (
@@ -122,6 +124,7 @@ __all__ = [
     "Timeout",
     "Watch",
     "batched",
+    "clock",
     "compare",
     "earlier_durations",
     "latest_run",

@@ -1,4 +1,4 @@
-"""Coroutines driven by hand: answer now if one step is enough, else go on in a task, or on a loop of our own.
+"""Coroutines driven by hand: answer now if one step is enough, else go on in a task.
 
 Callers without an event loop share one background loop; their functions run on threads.
 """
@@ -68,7 +68,7 @@ async def _whole(begun: Coroutine[Any, Any, T]) -> T:
 
 
 def now_or_task(work: Coroutine[Any, Any, T]) -> T | asyncio.Task[T]:
-    """The answer, if *work* needs no waiting; else a task of the running loop that goes on with it."""
+    """The answer, if *work* needs no waiting; else a task of the running loop."""
     context = copy_context()
     try:
         waiting_for = context.run(_first_step, work)
@@ -80,7 +80,7 @@ def now_or_task(work: Coroutine[Any, Any, T]) -> T | asyncio.Task[T]:
 
 
 def now_or_wait(work: Coroutine[Any, Any, T]) -> T:
-    """The answer for a caller without a loop: no event loop is entered if *work* needs no waiting."""
+    """The answer for a caller without a loop; one that is at hand enters no loop."""
     context = copy_context()
     try:
         waiting_for = context.run(_first_step, work)
@@ -94,7 +94,9 @@ def now_or_wait(work: Coroutine[Any, Any, T]) -> T:
 def _must_be_the_gate(work: Coroutine[Any, Any, Any], waiting_for: object) -> None:
     if waiting_for is not TO_LOOP:
         work.close()
-        raise BadSetup("a policy awaited before `await on_a_loop()`; call that first where a loop is needed")
+        raise BadSetup(
+            "a policy awaited before `await on_a_loop()`; call that first where a loop is needed"
+        )
 
 
 class _BackgroundLoop:
@@ -104,7 +106,7 @@ class _BackgroundLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        # A call of a call of a call each holds a thread while it waits: a bound would be a deadlock.
+        # A call inside a call holds its thread while it waits: a bound would be a deadlock.
         self.threads = ThreadPoolExecutor(max_workers=100_000, thread_name_prefix="headway")
 
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -121,7 +123,9 @@ class _BackgroundLoop:
         loop = self.loop()
         if threading.current_thread() is self._thread:
             work.close()
-            raise BadSetup("a sync operation was called on Headway's own loop, which would wait for itself")
+            raise BadSetup(
+                "a sync operation was called on Headway's own loop, which would wait for itself"
+            )
         done: Future[T] = Future()
         started = _StartedTask(loop, work, context, done)
         loop.call_soon_threadsafe(started.start)
@@ -166,7 +170,7 @@ class _StartedTask:
 
 
 def background(work: Coroutine[Any, Any, object]) -> None:
-    """Let *work* run beside its caller: on the caller's loop if there is one, else on the background loop."""
+    """Let *work* run beside its caller: on the caller's loop, else on the background loop."""
     try:
         loop = asyncio.get_running_loop() if not _by_hand.get() else _background.loop()
     except RuntimeError:

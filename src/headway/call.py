@@ -9,14 +9,15 @@ from enum import IntEnum
 from itertools import count
 from typing import Any, ClassVar, Literal, Protocol
 
-from . import bridge, keys
+from . import bridge
+from .keys import KeyOf, Without, bind, key_from_signature
 from .stream import Stream
 
 Source = Literal["ran", "hit", "joined", "stale"]
 
 
 class Place(IntEnum):
-    """Where a policy stands, outermost first: a call answered early never pays for what is further in."""
+    """Where a policy stands, outermost first: an early answer pays for nothing further in."""
 
     WATCH, CACHE, SHARE, BATCH, FALLBACK, RETRY, LIMIT, TIMEOUT = range(8)
 
@@ -59,14 +60,16 @@ class Policy(Protocol):
     A policy may also have ``check(operation)``, which raises ``BadSetup`` for one it cannot serve.
     """
 
-    place: ClassVar[Place]
+    @property
+    def place(self) -> Place:
+        """Where it stands; a plain class attribute will do."""
 
     def around(self, call: Call, proceed: Proceed) -> Coroutine[Any, Any, Any]:
-        """Answer *call*, or the answer of ``await proceed(call)``; must let errors and cancellation through."""
+        """The answer to *call*; must let errors and cancellation through."""
 
 
 class Operation:
-    """A function and the policies that stand around every call of it, folded once into one way in."""
+    """A function and the policies around every call of it, folded once into one way in."""
 
     _serial: ClassVar[count[int]] = count(1)
 
@@ -75,7 +78,7 @@ class Operation:
         run: Callable[..., Any],
         policies: Iterable[Policy],
         *,
-        key: keys.KeyOf | keys.Without | None = None,
+        key: KeyOf | Without | None = None,
         name: str | None = None,
         version: str = "",
         kind: str = "call",
@@ -85,8 +88,8 @@ class Operation:
         # Two closures of one factory share a qualified name, and must not share answers.
         self.is_local = name is None and "<locals>" in self.name
         self.identity = (self.name, version, next(self._serial) if self.is_local else 0)
-        self.key_of = key.build(run) if isinstance(key, keys.Without) else key or keys.key_from_signature(run)
-        self.bind = keys.bind(run)
+        self.key_of = key.build(run) if isinstance(key, Without) else key or key_from_signature(run)
+        self.bind = bind(run)
         self.policies = tuple(sorted(policies, key=lambda policy: policy.place))
         self.is_stream = inspect.isasyncgenfunction(run)
         self.is_async = self.is_stream or inspect.iscoroutinefunction(run)
@@ -121,6 +124,6 @@ def _innermost(run: Callable[..., Any]) -> Proceed:
 
 
 async def _through_the_gate(way: Proceed, call: Call) -> Any:
-    """What stands inside Share may need a loop, so a caller without one must have left for it by here."""
+    """What stands inside Share may need a loop; a caller without one leaves for it here."""
     await bridge.on_a_loop()
     return await way(call)

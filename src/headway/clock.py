@@ -74,12 +74,16 @@ def seconds(duration: Duration) -> float:
         text = duration.replace(" ", "").lower()
         parts = _PART.findall(text)
         if not parts or "".join(number + unit for number, unit in parts) != text:
-            raise ValueError(f'{duration!r} is no duration; write seconds or text like "250ms", "15m", "1h30m"')
+            raise ValueError(
+                f'{duration!r} is no duration; write seconds or text like "250ms", "15m", "1h30m"'
+            )
         value = sum(float(number) * _UNITS[unit] for number, unit in parts)
     elif isinstance(duration, bool) or not isinstance(duration, (int, float)):
         raise ValueError(f"{duration!r} is no duration; use a number of seconds or text like '15m'")
     else:
         value = float(duration)
     if not 0.0 <= value < float("inf"):
-        raise ValueError(f"{duration!r} is no duration; it must be zero or more seconds, and finite")
+        raise ValueError(
+            f"{duration!r} is no duration; it must be zero or more seconds, and finite"
+        )
     return value

@@ -12,7 +12,7 @@ HeadwayError
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 
 class HeadwayError(Exception):
@@ -62,7 +62,7 @@ class StreamBroken(HeadwayError):
 
 
 class StepFailed(HeadwayError, ExceptionGroup[Exception]):
-    """Needed steps of a graph failed; what finished is in ``results``, what never ran in ``skipped``."""
+    """Needed steps of a graph failed; ``results`` has what finished, ``skipped`` what never ran."""
 
     failures: Mapping[str, Exception]
     skipped: Mapping[str, str]
@@ -87,7 +87,3 @@ class StepFailed(HeadwayError, ExceptionGroup[Exception]):
         results: Mapping[str, object],
     ) -> None:
         super().__init__(message, list(failures.values()))
-
-    def derive(self, excs: Sequence[Exception]) -> ExceptionGroup[Exception]:
-        """A part of this group, as ``split`` and ``except*`` ask for it."""
-        return ExceptionGroup(self.message, excs)

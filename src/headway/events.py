@@ -59,6 +59,8 @@ class CallEnded(Event, frozen=True, tag=True, omit_defaults=True):
     age_s: float | None = None
     first_chunk_s: float | None = None
     error: str | None = None
+    cached: bool | None = None
+    """Whether a cache stood in its way; None if the sender cannot tell."""
 
 
 class PolicyActed(Event, frozen=True, tag=True, omit_defaults=True):
@@ -139,7 +141,8 @@ def emit(event: Event) -> None:
 def listen(listener: Listener) -> Iterator[None]:
     """Call *listener* with every event of this process while the block runs.
 
-    It is called where the event happens, so it must be quick and must not block; from worker threads too.
+    It is called where the event happens, so it must be quick and must not block; from worker
+    threads too.
     """
     global listeners
     listeners = (*listeners, listener)

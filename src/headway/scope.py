@@ -1,4 +1,4 @@
-"""Who is asking: run, agent, session, tenant, call and priority, carried by one context variable."""
+"""Who is asking: run, agent, session, tenant, call, priority, in one context variable."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class Scope(msgspec.Struct, frozen=True):
     priority: int = NORMAL
 
 
-current: ContextVar[Scope] = ContextVar("headway.scope", default=Scope(run=os.environ.get("HEADWAY_RUN")))
+current: ContextVar[Scope] = ContextVar(
+    "headway.scope", default=Scope(run=os.environ.get("HEADWAY_RUN"))
+)
 
 # Ids stay unique when several processes write into one run.
 _process = secrets.token_hex(3)

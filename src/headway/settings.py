@@ -36,7 +36,13 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
         BadSetup: the file cannot be read, or holds a name or value that no setting has.
     """
     values = _from_file(path)
-    values.update({field: environment[name] for name, field in _FROM_ENVIRONMENT.items() if name in environment})
+    values.update(
+        {
+            field: environment[name]
+            for name, field in _FROM_ENVIRONMENT.items()
+            if name in environment
+        }
+    )
     if "HEADWAY" in environment:
         values["off"] = _is_off(environment["HEADWAY"])
     try:
@@ -84,7 +90,7 @@ def off_at_construction() -> bool:
 
 @contextmanager
 def off() -> Iterator[None]:
-    """Let Cache, Share and Batch step aside while the block runs, in the whole process; for tests."""
+    """Let Cache, Share and Batch step aside in the whole process; for tests."""
     global switched_off
     before, switched_off = switched_off, True
     try:
@@ -111,7 +117,9 @@ def switch_logging(levels: str) -> None:
         room, _, level = part.strip().rpartition("=")
         number = logging.getLevelNamesMapping().get(level.strip().upper())
         if number is None:
-            raise BadSetup(f"{part.strip()!r} is no log level; write debug, info, warning, error, or room=level")
+            raise BadSetup(
+                f"{part.strip()!r} is no log level; write debug, info, warning, error, room=debug"
+            )
         logging.getLogger(f"headway.{room}" if room else "headway").setLevel(number)
     if not any(isinstance(handler, _ToStderr) for handler in root.handlers):
         handler = _ToStderr()

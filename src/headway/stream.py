@@ -15,7 +15,7 @@ WhenDone = Callable[[BaseException | None], None]
 
 
 class Recording(Generic[T]):
-    """The chunks so far, how they ended, and the task that fetches more. Readers hold ``Stream`` handles."""
+    """The chunks so far, how they ended, and the task that fetches more."""
 
     def __init__(self, source: AsyncIterable[T]) -> None:
         self.chunks: list[T] = []
@@ -35,7 +35,9 @@ class Recording(Generic[T]):
             async for chunk in source:
                 self._add(chunk)
         except asyncio.CancelledError:
-            error = StreamBroken("the stream was stopped before its end", chunks_read=len(self.chunks))
+            error = StreamBroken(
+                "the stream was stopped before its end", chunks_read=len(self.chunks)
+            )
         except Exception as broken:
             error = broken
         finally:
@@ -67,7 +69,9 @@ class Recording(Generic[T]):
     async def more(self) -> None:
         """Return when there is another chunk, or the end."""
         if asyncio.get_running_loop() is not self._loop:
-            raise BadSetup("a stream that is still being recorded can be read only on the loop it began on")
+            raise BadSetup(
+                "a stream that is still being recorded can be read only on the loop it began on"
+            )
         future = self._loop.create_future()
         self._waiting.append(future)
         await future
@@ -110,9 +114,9 @@ class Recording(Generic[T]):
 class Stream(Generic[T]):
     """Chunks as they come, readable from the start as often as you like.
 
-    ``async for chunk in stream`` begins at the first chunk every time. A source that fails after the
-    first chunk ends every reader with ``StreamBroken`` (its cause is the source's own error). Dropping
-    or closing the last handle before the end stops the source.
+    ``async for chunk in stream`` begins at the first chunk every time. A source that fails after
+    the first chunk ends every reader with ``StreamBroken`` (its cause is the source's own error).
+    Dropping or closing the last handle before the end stops the source.
     """
 
     __slots__ = ("__weakref__", "_closed", "recording")
@@ -124,7 +128,7 @@ class Stream(Generic[T]):
 
     @classmethod
     async def start(cls, source: AsyncIterable[T]) -> Stream[T]:
-        """The stream of *source*, once its first chunk is there; an error before that is raised as it is."""
+        """The stream of *source*, once its first chunk is there; raises an error before that."""
         stream = cls(Recording(source))
         recording = stream.recording
         try:
@@ -188,7 +192,9 @@ class _Reader(AsyncIterator[T]):
 def _ending(error: BaseException | None, chunks_read: int) -> BaseException:
     if error is None:
         return StopAsyncIteration()
-    broken = StreamBroken(f"the stream broke off after {chunks_read} chunks: {error!r}", chunks_read=chunks_read)
+    broken = StreamBroken(
+        f"the stream broke off after {chunks_read} chunks: {error!r}", chunks_read=chunks_read
+    )
     broken.__cause__ = error
     return broken
 

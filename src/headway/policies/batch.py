@@ -17,11 +17,11 @@ from .watch import note
 class Batch:
     """Lets one call with a list go in for many calls with one item each.
 
-    The function is written for many (``async def embed(texts: list[str]) -> list[Vector]``) and asked
-    with one (``await embed("text")``). A batch goes when it holds *max_items*, or *max_wait* after its
-    first item came. The function returns one answer an item, in order; an exception in the place of an
-    answer is raised to that caller alone, one that is raised goes to all. A caller who leaves before
-    the batch goes is not in it; when all have left, the call is cancelled.
+    The function is written for many (``async def embed(texts: list[str]) -> list[Vector]``) and
+    asked with one (``await embed("text")``). A batch goes when it holds *max_items*, or *max_wait*
+    after its first item came. The function returns one answer an item, in order; an exception in
+    the place of an answer is raised to that caller alone, one that is raised goes to all. A caller
+    who leaves before the batch goes is not in it; when all have left, the call is cancelled.
     """
 
     place = Place.BATCH
@@ -36,7 +36,9 @@ class Batch:
     def check(self, operation: Operation) -> None:
         """Refuse what cannot be asked in one list."""
         if operation.is_stream:
-            raise BadSetup(f"{operation.name} returns a stream, which Batch cannot share out by items")
+            raise BadSetup(
+                f"{operation.name} returns a stream, which Batch cannot share out by items"
+            )
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
         if len(call.args) != 1 or call.kwargs:
@@ -125,11 +127,20 @@ class _Gathering:
 
 
 def _one_each(call: Call, asked: int, answers: object) -> list[Any]:
-    if isinstance(answers, Stream) or not isinstance(answers, Iterable) or isinstance(answers, (str, bytes)):
-        raise BadSetup(f"{call.operation.name} is batched and must return a list, not {type(answers).__name__}")
+    if (
+        isinstance(answers, Stream)
+        or not isinstance(answers, Iterable)
+        or isinstance(answers, (str, bytes))
+    ):
+        raise BadSetup(
+            f"{call.operation.name} is batched and must return a list, not {type(answers).__name__}"
+        )
     given = list(answers)
     if len(given) != asked:
-        raise BadSetup(f"{call.operation.name} was asked {asked} items and gave {len(given)} answers; give one each")
+        raise BadSetup(
+            f"{call.operation.name} was asked {asked} items and gave {len(given)} answers; "
+            "give one each"
+        )
     return given
 
 

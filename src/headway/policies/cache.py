@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from .. import bridge, clock, events, scope, settings
+from .. import bridge, clock, events, settings
 from ..call import Call, Place, Proceed
 from ..clock import Duration
 from ..errors import BadSetup, HeadwayError
+from ..scope import current
 from ..stores import Entry, MemoryStore, Store, StoreStatistics
 from ..stream import Stream
 from .share import Share
@@ -49,18 +50,21 @@ class CacheStatistics(msgspec.Struct, frozen=True):
 class Cache:
     """Keeps answers for *ttl* and gives them again; equal questions asked at once run once.
 
-    Answers are treated as frozen: every caller gets the same object, unless ``copy=True`` gives each
-    caller a deep copy of its own. None is kept like any answer; an error, a cancelled call or a broken
+    Answers are treated as frozen: every caller gets the same object, unless ``copy=True`` gives
+        each
+    caller a deep copy of its own. None is kept like any answer; an error, a cancelled call or a
+        broken
     stream never is. A store that fails makes the program slower, not wrong.
 
     Args:
         ttl: how long an answer is good: seconds or text like ``"15m"``.
-        stale_for: how much longer it may be served, marked stale, while a fresh one is fetched in the
-            background; also when fetching fails.
-        scope: whose answers these are. ``"tenant"``, ``"session"``, ``"agent"`` or ``"run"`` read that
-            name from the scope (missing is an error, never "all"); or a function that returns it.
-        tags: names for ``invalidate``, with arguments filled in: ``("company:{symbol}",)``; or a function
-            of the operation's arguments.
+        stale_for: how much longer it may be served, marked stale, while a fresh one is fetched in
+            the background; also when fetching fails.
+        scope: whose answers these are. ``"tenant"``, ``"session"``, ``"agent"`` or ``"run"`` read
+            that name from the scope (missing is an error, never "all"); or a function that returns
+            it.
+        tags: names for ``invalidate``, with arguments filled in: ``("company:{symbol}",)``; or a
+            function of the operation's arguments.
         store: where answers rest; a store given to several caches is shared. Default: memory.
     """
 
@@ -79,7 +83,9 @@ class Cache:
         self.ttl_s = _positive("ttl", ttl)
         self.stale_for_s = _seconds("stale_for", stale_for)
         if isinstance(tags, str):
-            raise BadSetup(f"Cache(tags={tags!r}) would be one tag a letter; write tags=({tags!r},)")
+            raise BadSetup(
+                f"Cache(tags={tags!r}) would be one tag a letter; write tags=({tags!r},)"
+            )
         self.tags, self.copy = tags, copy
         self.store: Store = MemoryStore() if store is None else store
         self._scope_of = _scope_reader(scope)
@@ -180,7 +186,7 @@ class Cache:
         bridge.background(self._refresh(key, again, proceed))
 
     async def _refresh(self, key: Hashable, call: Call, proceed: Proceed) -> None:
-        began = clock.monotonic()
+        began, action, detail = clock.monotonic(), "refreshed", ""
         try:
             await self._share.join(key, call, partial(self._load, key, proceed))
         except Exception as error:
@@ -189,9 +195,8 @@ class Cache:
         else:
             self._refreshed += 1
             self._refresh_not_before.pop(key, None)
-            action, detail = "refreshed", None
         if events.listeners:
-            note(call, action, seconds=clock.monotonic() - began, detail=detail)
+            note(call, action, seconds=clock.monotonic() - began, detail=detail or None)
 
     def _tags_of(self, call: Call) -> tuple[str, ...]:
         if not self.tags:
@@ -203,7 +208,7 @@ class Cache:
     def _store_failed(self, doing: str, error: Exception) -> None:
         log.warning("%s: a %s failed: %r", self.store.name, doing, error)
         if events.listeners:
-            here = scope.current.get()
+            here = current.get()
             events.emit(
                 events.StoreFailed(
                     at=clock.now(), run=here.run, store=self.store.name, error=type(error).__name__
@@ -217,9 +222,11 @@ class Cache:
         await self.store.delete(key)
 
     async def invalidate(self, *tags: str) -> None:
-        """Drop every answer that carries one of *tags*, and what is being fetched under them now."""
+        """Drop every answer with one of *tags*, and what is being fetched under them now."""
         wanted = set(tags)
-        for key in [key for key, load in list(self._loads.items()) if wanted.intersection(load.tags)]:
+        for key in [
+            key for key, load in list(self._loads.items()) if wanted.intersection(load.tags)
+        ]:
             self._detach(key)
         await self.store.invalidate(tags)
 
@@ -267,7 +274,9 @@ def _seconds(name: str, duration: Duration) -> float:
 def _positive(name: str, duration: Duration) -> float:
     seconds = _seconds(name, duration)
     if seconds <= 0:
-        raise BadSetup(f"Cache({name}={duration!r}) would keep nothing; use more than 0, or no Cache")
+        raise BadSetup(
+            f"Cache({name}={duration!r}) would keep nothing; use more than 0, or no Cache"
+        )
     return seconds
 
 
@@ -281,10 +290,11 @@ def _scope_reader(of: ScopeOf | None) -> Callable[[], Hashable] | None:
         raise BadSetup(f"Cache(scope={of!r}); use one of {', '.join(_SCOPES)}, or a function")
 
     def read() -> Hashable:
-        value = getattr(scope.current.get(), of)
+        value = getattr(current.get(), of)
         if value is None:
             raise HeadwayError(
-                f"Cache(scope={of!r}) and no {of} is set; wrap the call in `with headway.scope({of}=...)`"
+                f"Cache(scope={of!r}) and no {of} is set; "
+                f"wrap the call in `with headway.scope({of}=...)`"
             )
         return (of, value)
 

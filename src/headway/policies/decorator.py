@@ -6,11 +6,12 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
-from .. import bridge, keys
+from .. import bridge
 from ..call import Call, Operation, Place, Policy, Source
 from ..errors import BadSetup
+from ..keys import KeyOf, Without
 from ..stream import Stream
 from .batch import Batch
 from .cache import Cache
@@ -19,7 +20,6 @@ from .watch import Watch
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 S = TypeVar("S")
 Item = TypeVar("Item")
@@ -27,22 +27,22 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[R]):
-    """A value, and how it came: ``source`` is ran, hit, joined or stale; ``age_s`` is None unless kept."""
+    """A value, its source (ran, hit, joined or stale), and its age if it was kept."""
 
     value: R
     source: Source
     age_s: float | None
 
 
-class AsyncOperation(Protocol[P, R_co]):
+class AsyncOperation(Protocol[P, R]):
     """An async function with policies around it."""
 
     policies: tuple[Policy, ...]
     operation: Operation
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
 
-    def answer(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Answer[R_co]]:
+    def answer(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Answer[R]]:
         """The value with its source and age."""
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, None]:
@@ -52,22 +52,22 @@ class AsyncOperation(Protocol[P, R_co]):
         """The way in, outermost first."""
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> AsyncOperation[P, R_co]: ...
+    def __get__(self, instance: None, owner: type[object]) -> AsyncOperation[P, R]: ...
     @overload
     def __get__(
-        self: AsyncOperation[Concatenate[S, Q], R], instance: S, owner: type[S]
-    ) -> Callable[Q, Coroutine[Any, Any, R]]: ...
+        self: AsyncOperation[Concatenate[S, Q], T], instance: S, owner: type[S]
+    ) -> Callable[Q, Coroutine[Any, Any, T]]: ...
 
 
-class SyncOperation(Protocol[P, R_co]):
+class SyncOperation(Protocol[P, R]):
     """A plain function with policies around it; an answer that is at hand enters no event loop."""
 
     policies: tuple[Policy, ...]
     operation: Operation
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
-    def answer(self, *args: P.args, **kwargs: P.kwargs) -> Answer[R_co]:
+    def answer(self, *args: P.args, **kwargs: P.kwargs) -> Answer[R]:
         """The value with its source and age."""
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -77,25 +77,29 @@ class SyncOperation(Protocol[P, R_co]):
         """The way in, outermost first."""
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> SyncOperation[P, R_co]: ...
+    def __get__(self, instance: None, owner: type[object]) -> SyncOperation[P, R]: ...
     @overload
     def __get__(
-        self: SyncOperation[Concatenate[S, Q], R], instance: S, owner: type[S]
-    ) -> Callable[Q, R]: ...
+        self: SyncOperation[Concatenate[S, Q], T], instance: S, owner: type[S]
+    ) -> Callable[Q, T]: ...
 
 
 class Decorator(Protocol):
     """Turns a function into an operation of the same signature."""
 
     @overload
-    def __call__(self, run: Callable[P, AsyncIterator[T]]) -> AsyncOperation[P, Stream[T]]: ...
+    def __call__(  # type: ignore[overload-overlap]
+        self, run: Callable[P, AsyncIterator[T]]
+    ) -> AsyncOperation[P, Stream[T]]: ...
     @overload
-    def __call__(self, run: Callable[P, Coroutine[Any, Any, R]]) -> AsyncOperation[P, R]: ...
+    def __call__(  # type: ignore[overload-overlap]
+        self, run: Callable[P, Coroutine[Any, Any, R]]
+    ) -> AsyncOperation[P, R]: ...
     @overload
     def __call__(self, run: Callable[P, R]) -> SyncOperation[P, R]: ...
 
 
-Key = keys.KeyOf | keys.Without
+Key: TypeAlias = KeyOf | Without
 
 
 def operation(
@@ -107,15 +111,16 @@ def operation(
 ) -> Decorator:
     """Run every call of the decorated function through *policies*, given in any order.
 
-    Takes async functions, async generators (the operation then returns a ``Stream``), plain functions,
-    and methods. The result is a real function of the same kind that also carries ``answer``,
-    ``invalidate``, ``explain`` and ``policies``. Every operation is watched: a ``Watch`` is put
-    outermost unless one is listed.
+    Takes async functions, async generators (the operation then returns a ``Stream``), plain
+    functions, and methods. The result is a real function of the same kind that also carries
+    ``answer``, ``invalidate``, ``explain`` and ``policies``. Every operation is watched: a
+    ``Watch`` is put outermost unless one is listed.
 
     Args:
         key: ``without("request_id")`` leaves arguments out of the key; a function of (args, kwargs)
             makes it anew.
-        name: what the operation is called in keys, receipts and logs; default module and qualified name.
+        name: what the operation is called in keys, receipts and logs; default module and qualified
+            name.
         version: part of the key; change it when the function begins to answer differently.
         kind: what it is, for receipts: tool, model, step, query ...
     """
@@ -133,7 +138,7 @@ def batched(
 ) -> Callable[
     [Callable[[list[Item]], Coroutine[Any, Any, Iterable[R]]]], AsyncOperation[[Item], R]
 ]:
-    """Write the function for many, ask it with one: ``operation(Batch(...), ...)`` with the types to match."""
+    """Write the function for many, ask it with one: ``Batch`` with the types to match."""
     batch = Batch(max_items=max_items, max_wait=max_wait)
     return operation(batch, *policies, key=key, name=name, version=version, kind=kind)  # type: ignore[return-value]
 
@@ -160,16 +165,20 @@ def _refuse_what_is_no_function(run: object) -> None:
     if isinstance(run, (staticmethod, classmethod, property)):
         raise BadSetup(f"put @operation under @{type(run).__name__}, next to the function")
     if not (inspect.isfunction(run) or inspect.ismethod(run) or inspect.isbuiltin(run)):
-        raise BadSetup(f"@operation takes a function, not {run!r}; with options write @operation(...) with brackets")
+        raise BadSetup(
+            f"@operation takes a function, not {run!r}; write @operation(...) with brackets"
+        )
     if inspect.isgeneratorfunction(run):
-        raise BadSetup(f"{run.__qualname__} is a plain generator, which is used up by one reader; make it async")
+        raise BadSetup(
+            f"{run.__qualname__} is a plain generator, used up by one reader; make it async"
+        )
 
 
 def _refuse_what_is_no_policy(run: Callable[..., Any], policies: tuple[object, ...]) -> None:
     for policy in policies:
         if isinstance(policy, type) or not (hasattr(policy, "around") and hasattr(policy, "place")):
             raise BadSetup(
-                f"{run.__qualname__}: {policy!r} is no policy; write an instance such as Cache('15m')"
+                f"{run.__qualname__}: {policy!r} is no policy; use one such as Cache('15m')"
             )
 
 

@@ -15,9 +15,9 @@ from .watch import note
 class Fallback:
     """Asks *others* in turn, with the same arguments, when the operation fails with one of *on*.
 
-    The others are functions or operations, async or plain. If all fail, the first failure is raised,
-    with a note of what was tried. A stream falls back only before its first chunk. What a fallback
-    answered is kept by a ``Cache`` further out like any answer.
+    The others are functions or operations, async or plain. If all fail, the first failure is
+    raised, with a note of what was tried. A stream falls back only before its first chunk. What a
+    fallback answered is kept by a ``Cache`` further out like any answer.
     """
 
     place = Place.FALLBACK
@@ -31,7 +31,9 @@ class Fallback:
             raise BadSetup("Fallback() has nowhere to go; name at least one function")
         for other in others:
             if not callable(other):
-                raise BadSetup(f"Fallback({other!r}); give functions with the operation's arguments")
+                raise BadSetup(
+                    f"Fallback({other!r}); give functions with the operation's arguments"
+                )
         self.others, self.on = others, on
 
     async def around(self, call: Call, proceed: Proceed) -> Any:

@@ -1,4 +1,4 @@
-"""Limit: at most so many at once, at most so many in a time; who waits longest, or matters most, goes first."""
+"""Limit: at most so many at once, at most so many in a time."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import threading
 from itertools import count
 from typing import Any
 
-from .. import clock, events, scope
+from .. import clock, events
 from ..call import Call, Place, Proceed
 from ..errors import BadSetup, LimitExceeded
+from ..scope import current
 from ..stream import Stream
 from .watch import note
 
@@ -19,13 +20,14 @@ class Limit:
     """Lets at most *at_once* calls in at a time, and at most a given number of starts in a time.
 
     One object given to several operations is one limit. Callers wait in order of their priority
-    (``with headway.scope(priority=headway.HIGH)``), first come first served within one. A stream holds
-    its place until its end.
+    (``with headway.scope(priority=headway.HIGH)``), first come first served within one. A stream
+    holds its place until its end.
 
     Args:
         at_once: calls under way at a time.
         per_second, per_minute: calls begun in that time, on average; one of the two.
-        burst: how many may begin at once after a quiet time; default: one second's worth, at least 1.
+        burst: how many may begin at once after a quiet time; default: one second's worth, at least
+            1.
         max_waiting: with so many callers waiting already, the next gets ``LimitExceeded`` at once.
     """
 
@@ -112,7 +114,7 @@ class Limit:
         with self._lock:
             if self.max_waiting is not None and self._waiting >= self.max_waiting:
                 raise self._exceeded(call)
-            waiter = _Waiter(scope.current.get().priority, next(self._order))
+            waiter = _Waiter(current.get().priority, next(self._order))
             heapq.heappush(self._queue, waiter)
             self._waiting += 1
             self._admit()
@@ -121,8 +123,8 @@ class Limit:
     def _exceeded(self, call: Call) -> LimitExceeded:
         retry_after_s = None if self._rate is None else self._rate.until_next_s(clock.monotonic())
         error = LimitExceeded(
-            f"{call.operation.name}: {self._waiting} callers wait already (max_waiting={self.max_waiting}); "
-            "come back later, or raise max_waiting",
+            f"{call.operation.name}: {self._waiting} callers wait already; "
+            f"come back later, or raise max_waiting={self.max_waiting}",
             retry_after_s=retry_after_s,
         )
         error.operation = call.operation.name
@@ -154,7 +156,9 @@ class Limit:
 
     def _set_timer(self) -> None:
         full = self.at_once is not None and self._inside >= self.at_once
-        if self._rate is None or not self._queue or full:  # full: whoever leaves lets the next one in
+        if (
+            self._rate is None or not self._queue or full
+        ):  # full: whoever leaves lets the next one in
             return
         head = self._queue[0]
         if head.timer_set:
@@ -211,13 +215,25 @@ class _Rate:
         self._tokens, self._at = burst, clock.monotonic()
 
     @classmethod
-    def of(cls, per_second: float | None, per_minute: float | None, burst: int | None) -> _Rate | None:
+    def of(
+        cls, per_second: float | None, per_minute: float | None, burst: int | None
+    ) -> _Rate | None:
         if per_second is not None and per_minute is not None:
-            raise BadSetup("Limit(per_second=..., per_minute=...): give one of the two, or stack two limits")
-        rate = per_second if per_second is not None else None if per_minute is None else per_minute / 60
+            raise BadSetup(
+                "Limit(per_second=..., per_minute=...): give one of the two, or stack two limits"
+            )
+        rate = (
+            per_second
+            if per_second is not None
+            else None
+            if per_minute is None
+            else per_minute / 60
+        )
         if rate is None:
             if burst is not None:
-                raise BadSetup(f"Limit(burst={burst}) belongs to a rate; give per_second or per_minute too")
+                raise BadSetup(
+                    f"Limit(burst={burst}) belongs to a rate; give per_second or per_minute too"
+                )
             return None
         if not 0 < rate < float("inf"):
             raise BadSetup(f"Limit: a rate of {rate:g} a second lets nothing pass; use more than 0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -21,9 +21,9 @@ class Retry:
     """Asks again after a failure that may pass, waiting longer each time.
 
     The wait before attempt n+1 is random between half and all of ``first_wait * 2**(n-1)``, at most
-    ``max_wait``. A failure that says when to come back (``Retry-After`` or ``retry-after-ms`` on its
-    response, or a ``retry_after_s`` of its own) is waited for exactly; if that is beyond ``max_wait``,
-    the failure is raised at once. A stream is retried only before its first chunk.
+    ``max_wait``. A failure that says when to come back (``Retry-After`` or ``retry-after-ms`` on
+    its response, or a ``retry_after_s`` of its own) is waited for exactly; if that is beyond
+    ``max_wait``, the failure is raised at once. A stream is retried only before its first chunk.
 
     Args:
         attempts: how often to ask in all.
@@ -77,7 +77,9 @@ class Retry:
                     raise
         else:
             attempt = self.attempts
-        error.add_note(f"{call.operation.name}: gave up after {attempt} of {self.attempts} attempts")
+        error.add_note(
+            f"{call.operation.name}: gave up after {attempt} of {self.attempts} attempts"
+        )
         raise error
 
     def _wait_s(self, attempt: int, error: Exception) -> float | None:
@@ -101,7 +103,7 @@ def _judge(on: Failures) -> Callable[[Exception], bool]:
 
 
 def retry_after_s(error: Exception) -> float | None:
-    """How long the failed side asked to wait, if it did: read from the error or from its HTTP response."""
+    """How long the failed side asked to wait, from the error or its HTTP response."""
     own = getattr(error, "retry_after_s", None)
     if isinstance(own, (int, float)):
         return max(0.0, float(own))
@@ -128,5 +130,5 @@ def _until(text: object) -> float | None:
     except ValueError:
         return None
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return max(0.0, moment.timestamp() - datetime.fromtimestamp(clock.now(), timezone.utc).timestamp())
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - datetime.fromtimestamp(clock.now(), UTC).timestamp())

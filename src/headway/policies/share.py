@@ -16,9 +16,10 @@ from ..stream import Stream
 class Share:
     """Lets the first caller's work answer everyone who asks the same before it is done.
 
-    The work runs in a task of its own, with the context variables of the caller who began it. A caller
-    who is cancelled or times out harms nobody; when the last one leaves, the work is cancelled. An error
-    reaches everyone who waited, and the next caller tries again. A ``Stream`` is handed to all.
+    The work runs in a task of its own, with the context variables of the caller who began it. A
+    caller who is cancelled or times out harms nobody; when the last one leaves, the work is
+    cancelled. An error reaches everyone who waited, and the next caller tries again. A ``Stream``
+    is handed to all.
     """
 
     place = Place.SHARE
@@ -39,12 +40,12 @@ class Share:
         return key in self._flights
 
     def detach(self, key: Hashable) -> None:
-        """Let work on *key* finish for those who wait for it; whoever asks from now on begins anew."""
+        """Let work on *key* finish for those who wait; whoever asks from now on begins anew."""
         with self._lock:
             self._flights.pop(key, None)
 
     async def join(self, key: Hashable, call: Call, proceed: Proceed) -> Any:
-        """The answer to *call*, from work under way on *key* if there is any, else by ``proceed(call)``."""
+        """The answer, from work under way on *key* if there is any, else by ``proceed(call)``."""
         await bridge.on_a_loop()
         while True:
             flight, ticket = self._board(key, call, proceed)
@@ -118,7 +119,9 @@ class _Flight:
     def hand_out(self, waiting: list[asyncio.Future[Any]]) -> None:
         """Give every waiter the outcome of the finished task."""
         task = self.task
-        error: BaseException | None = CallCancelled(self.operation) if task.cancelled() else task.exception()
+        error: BaseException | None = (
+            CallCancelled(self.operation) if task.cancelled() else task.exception()
+        )
         answer = None if error is not None else task.result()
         for ticket in waiting:
             own = answer.again() if isinstance(answer, Stream) else answer

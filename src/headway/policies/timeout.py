@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from .. import clock, events
@@ -18,7 +17,8 @@ from .watch import note
 class Timeout:
     """Cancels the work and raises ``CallTimedOut`` when the answer takes longer than *seconds*.
 
-    With a stream it bounds the wait for the first chunk, then each gap between chunks. A plain function
+    With a stream it bounds the wait for the first chunk, then each gap between chunks. A plain
+        function
     runs on a thread, which cannot be stopped: its caller is released, the thread runs to its end.
     """
 
@@ -34,7 +34,7 @@ class Timeout:
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
         work = proceed(call)
-        # One step by hand: an answer that needs no waiting needs no timer, half the price of this policy.
+        # One step by hand: an answer that needs no waiting needs no timer, half the price.
         try:
             waiting_for = work.send(None)
         except StopIteration as done:

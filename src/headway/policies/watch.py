@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
-from .. import clock, events, keys, scope
+from .. import clock, events
 from ..call import Call, Place, Proceed
 from ..errors import NoKey
+from ..keys import digest
+from ..scope import current, new_call_id
 from ..stream import Stream
 
 
@@ -27,7 +29,7 @@ class _Watched:
     """One call under observation."""
 
     def __init__(self, call: Call) -> None:
-        self.call, self.id, self.asked_by = call, scope.new_call_id(), scope.current.get()
+        self.call, self.id, self.asked_by = call, new_call_id(), current.get()
         self.key = _digest(call)
         self.began = clock.monotonic()
         operation = call.operation
@@ -45,14 +47,14 @@ class _Watched:
         )
 
     async def see(self, proceed: Proceed) -> Any:
-        token = scope.current.set(msgspec.structs.replace(self.asked_by, call=self.id))
+        token = current.set(msgspec.structs.replace(self.asked_by, call=self.id))
         try:
             answer = await proceed(self.call)
         except BaseException as error:
             self.ended(error)
             raise
         finally:
-            scope.current.reset(token)
+            current.reset(token)
         if isinstance(answer, Stream):
             first_chunk_s = clock.monotonic() - self.began
             answer.recording.when_done(lambda error: self.ended(error, first_chunk_s))
@@ -83,7 +85,7 @@ class _Watched:
 
 def _digest(call: Call) -> str | None:
     try:
-        return keys.digest(call.key)
+        return digest(call.key)
     except NoKey:
         return None
 
@@ -97,7 +99,7 @@ def note(
     detail: str | None = None,
 ) -> None:
     """Tell listeners what a policy did; call it only if ``events.listeners``."""
-    here = scope.current.get()
+    here = current.get()
     events.emit(
         events.PolicyActed(
             at=clock.now(),

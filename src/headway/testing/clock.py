@@ -14,9 +14,9 @@ from ..clock import Duration
 class FakeClock:
     """Time that stands still until ``await advance("5m")``; use it with ``headway.clock.use``.
 
-    Sleepers and timers due on the way are woken in order, and the event loop gets to run between them.
-    ``now`` and ``monotonic`` move together; ``step_wall`` moves only ``now``, as a corrected machine
-    clock does.
+    Sleepers and timers due on the way are woken in order, and the event loop gets to run between
+    them. ``now`` and ``monotonic`` move together; ``step_wall`` moves only ``now``, as a corrected
+    machine clock does.
     """
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
@@ -38,7 +38,12 @@ class FakeClock:
             await asyncio.sleep(0)
             return
         woken = asyncio.get_running_loop().create_future()
-        timer = self.call_later(seconds, lambda: woken.done() or woken.set_result(None))
+
+        def wake() -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        timer = self.call_later(seconds, wake)
         try:
             await woken
         finally:
