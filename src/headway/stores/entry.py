@@ -15,12 +15,22 @@ Kept: TypeAlias = Any
 class Entry:
     """A kept value with its times (seconds since the epoch), tags and version.
 
-    Fresh until ``fresh_until``; may be served stale, marked as such, until ``stale_until``; then gone.
-    ``mark`` is the store's count of invalidations when the work behind the value began: an
-    invalidation made later, even while the work ran, makes the entry void.
+    Fresh until ``fresh_until``; may be served stale, marked as such, until ``stale_until``; then
+    gone. ``mark`` is the store's count of invalidations when the work behind the value began: an
+    invalidation made later, even while the work ran, makes the entry void. ``size_bytes`` is what
+    keeping it takes, key included; 0 leaves it to the store to find out.
     """
 
-    __slots__ = ("fresh_until", "made_at", "mark", "size_bytes", "stale_until", "tags", "value", "version")
+    __slots__ = (
+        "fresh_until",
+        "made_at",
+        "mark",
+        "size_bytes",
+        "stale_until",
+        "tags",
+        "value",
+        "version",
+    )
 
     def __init__(
         self,
@@ -55,6 +65,8 @@ class StoreStatistics(msgspec.Struct, frozen=True):
     expired: int
     refused: int
     """Values not kept because they alone exceed the byte bound."""
+    void: int = 0
+    """Entries cleared, or found void by one of their tags, held or on arrival."""
 
 
 NEVER: Final = float("inf")
