@@ -13,6 +13,9 @@ T = TypeVar("T")
 
 WhenDone = Callable[[BaseException | None], None]
 
+_CHUNKS_A_TURN = 32
+"""A source that never waits gives way after so many chunks, so that its readers may read, or leave."""
+
 
 class Recording(Generic[T]):
     """The chunks so far, how they ended, and the task that fetches more."""
@@ -34,15 +37,21 @@ class Recording(Generic[T]):
         try:
             async for chunk in source:
                 self._add(chunk)
+                if len(self.chunks) % _CHUNKS_A_TURN == 0:
+                    await asyncio.sleep(0)
         except asyncio.CancelledError:
             error = StreamBroken(
                 "the stream was stopped before its end", chunks_read=len(self.chunks)
             )
         except Exception as broken:
             error = broken
-        finally:
+        except BaseException as interrupted:  # the program ends, or its loop was thrown away
+            self._end(interrupted)
+            raise
+        try:
             if error is not None:
-                await _close(source)
+                await _close(source, error)
+        finally:
             self._end(error)
 
     def _add(self, chunk: T) -> None:
@@ -53,7 +62,7 @@ class Recording(Generic[T]):
 
     def _end(self, error: BaseException | None) -> None:
         self.ended = True
-        self.error = self.error or error
+        self.error = error if self.error is None else self.error
         for note in self._when_done:
             note(self.error)
         self._when_done.clear()
@@ -79,7 +88,7 @@ class Recording(Generic[T]):
     def fail(self, error: BaseException) -> None:
         """End the recording with *error*; nothing happens if it has ended."""
         if not self.ended:
-            self.error = self.error or error
+            self.error = error if self.error is None else self.error
             self._task.cancel()
 
     async def stop(self) -> None:
@@ -199,7 +208,10 @@ def _ending(error: BaseException | None, chunks_read: int) -> BaseException:
     return broken
 
 
-async def _close(source: AsyncIterable[Any]) -> None:
+async def _close(source: AsyncIterable[Any], error: BaseException) -> None:
     close = getattr(source, "aclose", None)
     if close is not None:
-        await close()
+        try:
+            await close()
+        except Exception as failed:
+            error.add_note(f"and its source failed to close: {failed!r}")
