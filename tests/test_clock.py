@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import math
 from datetime import timedelta
 
@@ -79,7 +80,7 @@ def test_any_text_is_a_duration_or_a_value_error(text: str) -> None:
 def test_use_puts_everything_back() -> None:
     before = (clock.now, clock.monotonic, clock.sleep, clock.call_later)
     fake = FakeClock(now=5.0)
-    with pytest.raises(KeyError), clock.use(fake):
+    with contextlib.suppress(KeyError), clock.use(fake):
         assert clock.now() == 5.0
         assert clock.monotonic() == 0.0
         raise KeyError

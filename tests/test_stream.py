@@ -1,6 +1,5 @@
 import asyncio
 import gc
-import threading
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -41,6 +40,11 @@ class Source:
                 yield chunk
         finally:
             self.closed = True
+
+
+async def read_on(reader: AsyncIterator[object]) -> None:
+    async for _ in reader:
+        pass
 
 
 @pytest.fixture
@@ -115,7 +119,7 @@ async def test_an_error_before_the_first_chunk_is_raised_as_it_is(source: Source
     assert raised.value is wrong
 
 
-async def test_an_error_after_the_first_chunk_breaks_every_reader_where_it_stands(
+async def test_an_error_after_the_first_chunk_breaks_every_reader(
     source: Source,
 ) -> None:
     wrong = ConnectionError("lost")
@@ -127,8 +131,7 @@ async def test_an_error_after_the_first_chunk_breaks_every_reader_where_it_stand
     await settle()
     for reader in (early, aiter(stream), aiter(stream.again())):
         with pytest.raises(StreamBroken, match="after 2 chunks") as raised:
-            while True:
-                await anext(reader)
+            await read_on(reader)
         assert raised.value.chunks_read == 2
         assert raised.value.__cause__ is wrong
     with pytest.raises(StreamBroken):
@@ -428,10 +431,7 @@ async def test_a_live_stream_is_not_read_from_another_loop(source: Source) -> No
         except BaseException as error:
             seen.append(error)
 
-    thread = threading.Thread(target=elsewhere)
-    thread.start()
-    while thread.is_alive():
-        await asyncio.sleep(0.001)
+    await asyncio.to_thread(elsewhere)
     assert isinstance(seen[0], BadSetup)
     await stream.aclose()
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 WhenDone = Callable[[BaseException | None], None]
 
 _CHUNKS_A_TURN = 32
-"""A source that never waits gives way after so many chunks, so that its readers may read, or leave."""
+"""A source that never waits gives way this often, so that its readers may read, or leave."""
 
 
 class Recording(Generic[T]):
