@@ -221,10 +221,22 @@ def with_possible_period(event: Row, facts: Row) -> Row:
     return {**event, "period": max(ended)}
 
 
+def with_stated_gross_profit(row: Row) -> Row:
+    """The row; a gross profit said to be revenue less cost is made to be that.
+
+    Walmart's was taken from net sales, which leaves out the membership income that is in revenue.
+    """
+    if row.get("tags", {}).get("gross_profit") != "derived: revenue - cost_of_revenue":
+        return row
+    return {**row, "gross_profit": row["revenue"] - row["cost_of_revenue"]}
+
+
 def build(shared: Path) -> Row:
     """The whole table."""
     folder = shared / "data/companies"
     facts = {s: read(folder / f"facts/{s}.json") for s in sorted(SHORT_NAMES)}
+    for company_facts in facts.values():
+        company_facts["annual"] = [with_stated_gross_profit(r) for r in company_facts["annual"]]
     events = {s: read(folder / f"events/{s}.json")["events"] for s in sorted(SHORT_NAMES)}
     events = {s: [with_possible_period(e, facts[s]) for e in found] for s, found in events.items()}
     rows = [r for f in facts.values() for r in f["annual"] + f["quarterly"]]
