@@ -60,17 +60,28 @@ from .stream import Stream
 
 if _TYPE_CHECKING:
     from .graph import Graph, GraphResult
-    from .runs import Receipt, compare, earlier_durations, latest_run, read_run, record
+    from .runs import (
+        Receipt,
+        compare,
+        earlier,
+        earlier_durations,
+        latest_run,
+        read_run,
+        record,
+        render,
+    )
 
 _LATER = {
     "Graph": "graph",
     "GraphResult": "graph",
     "Receipt": "runs",
     "compare": "runs",
+    "earlier": "runs",
     "earlier_durations": "runs",
     "latest_run": "runs",
     "read_run": "runs",
     "record": "runs",
+    "render": "runs",
 }
 
 __version__ = "0.1.0"
@@ -126,6 +137,7 @@ __all__ = [
     "batched",
     "clock",
     "compare",
+    "earlier",
     "earlier_durations",
     "latest_run",
     "listen",
@@ -134,6 +146,7 @@ __all__ = [
     "progress",
     "read_run",
     "record",
+    "render",
     "scope",
     "seconds",
     "switch_logging",

@@ -1,0 +1,99 @@
+"""The line under a running research: who works, on what, for how long, and how long still."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TextIO
+
+from headway import CallEnded, CallStarted, Event, clock
+
+TTY_EVERY_S, PIPED_EVERY_S = 0.2, 0.9
+_CLEAR = "\r\x1b[2K"
+_WIDTH = 100
+
+
+class LiveLine:
+    """Shows what is under way, at least once a second, from a thread of its own.
+
+    On a terminal one line is drawn over and over; into a pipe a line is written when nothing else was
+    for a while. Give it to ``headway.listen``; use it as a context manager; print through ``aside``.
+    """
+
+    def __init__(self, stream: TextIO, title: str, eta_s: float | None, eta_from: int) -> None:
+        self._stream, self._title = stream, title
+        self._eta_s, self._eta_from = eta_s, eta_from
+        self._is_tty = stream.isatty()
+        self._under_way: dict[str, CallStarted] = {}
+        self._began = self._wrote = clock.monotonic()
+        self._lock = threading.RLock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="live line", daemon=True)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CallStarted):
+            self._under_way[event.call] = event
+        elif isinstance(event, CallEnded):
+            self._under_way.pop(event.call, None)
+
+    def __enter__(self) -> LiveLine:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._erase()
+
+    def aside(self, write: Callable[[], None]) -> None:
+        """Write something of your own without disturbing the line."""
+        with self._lock:
+            self._erase()
+            write()
+            self._wrote = clock.monotonic()
+
+    def text(self) -> str:
+        """The line as it stands now."""
+        elapsed_s = clock.monotonic() - self._began
+        return f"{self._title}  {elapsed_s:5.1f} s  {self._who()}  {self._eta(elapsed_s)}"
+
+    def _who(self) -> str:
+        started = list(self._under_way.values())
+        parents = {event.parent for event in started}
+        leaves = [event for event in started if event.call not in parents]
+        shown = sorted({_named(event) for event in leaves})
+        return " | ".join(shown)[: _WIDTH - 40] or "waiting"
+
+    def _eta(self, elapsed_s: float) -> str:
+        if self._eta_s is None:
+            return "no estimate yet"
+        left_s = self._eta_s - elapsed_s
+        runs = f"{self._eta_from} earlier run{'s' if self._eta_from != 1 else ''}"
+        return f"about {left_s:.0f} s left ({runs})" if left_s >= 0.5 else f"longer than {runs}"
+
+    def _tick(self) -> None:
+        every_s = TTY_EVERY_S if self._is_tty else PIPED_EVERY_S
+        while not self._stop.wait(every_s / 3):
+            with self._lock:
+                if clock.monotonic() - self._wrote >= every_s:
+                    self._draw()
+
+    def _draw(self) -> None:
+        self._wrote = clock.monotonic()
+        try:
+            self._stream.write(f"{_CLEAR}{self.text()}" if self._is_tty else f"  {self.text()}\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # the reader has gone; the work has not
+            self._stop.set()
+
+    def _erase(self) -> None:
+        if self._is_tty:
+            self._stream.write(_CLEAR)
+            self._stream.flush()
+
+
+def _named(event: CallStarted) -> str:
+    what = event.operation.rpartition(".")[2].replace("_findings", " analyst")
+    if event.kind == "step" or event.agent in (None, what):
+        return what
+    return f"{event.agent}: {what}"

@@ -1,0 +1,48 @@
+"""``headway receipt``: what a recorded run asked, ran and shared, and where its time went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from .. import settings
+
+if TYPE_CHECKING:
+    from ..runs import RecordedRun
+
+
+def receipt(
+    run: Annotated[str, typer.Argument(help='A run\'s id or file, or "last".')] = "last",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the receipt of a recorded run."""
+    import msgspec
+
+    from ..runs import render
+
+    shown = _found(run, Path(settings.load().folder)).receipt()
+    typer.echo(msgspec.json.encode(shown) if json else render(shown))
+
+
+def _found(run: str, folder: Path) -> RecordedRun:
+    from ..runs import latest_run, list_runs, read_run
+
+    if run == "last":
+        if (latest := latest_run(folder)) is not None:
+            return latest
+        _refuse(f"no run is recorded in {folder}; `headway demo` records two")
+    if Path(run).is_file():
+        return read_run(run)
+    listed = list_runs(folder)
+    for each in listed:
+        if each.run == run:
+            return read_run(*each.paths)
+    known = ", ".join(each.run for each in listed[-3:]) or "none"
+    _refuse(f"{run!r} is no file and no run in {folder}; the newest there: {known}")
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(f"headway: {message}", err=True)
+    raise typer.Exit(2)
