@@ -180,6 +180,14 @@ def background(work: Coroutine[Any, Any, object]) -> None:
     loop.call_soon_threadsafe(_keep_task, loop, work, context)
 
 
+def now_or_background(work: Coroutine[Any, Any, object]) -> None:
+    """Do *work* at once if it needs no waiting, else beside the caller on the running loop."""
+    begun = now_or_task(work)
+    if isinstance(begun, asyncio.Task):
+        _tasks.add(begun)
+        begun.add_done_callback(_tasks.discard)
+
+
 _tasks: set[asyncio.Task[object]] = set()
 
 

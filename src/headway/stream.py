@@ -109,6 +109,21 @@ class Recording(Generic[T]):
         else:
             self._when_done.append(note)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether more chunks, or the end, may still come."""
+        return not self.ended and not self._loop.is_closed()
+
+    @property
+    def is_joinable(self) -> bool:
+        """Whether one more reader on this loop would see it live, and not about to be stopped."""
+        return (
+            not self.ended
+            and self.error is None
+            and self._holders > 0
+            and asyncio.get_running_loop() is self._loop
+        )
+
     def hold(self) -> None:
         """One more handle."""
         self._holders += 1

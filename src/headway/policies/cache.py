@@ -16,7 +16,7 @@ from ..clock import Duration
 from ..errors import BadSetup, HeadwayError
 from ..scope import current
 from ..stores import Entry, MemoryStore, Store, StoreStatistics
-from ..stream import Stream
+from ..stream import Recording, Stream
 from .share import Share
 from .watch import note
 
@@ -27,6 +27,9 @@ ScopeOf = str | Callable[[], Hashable]
 
 REFRESH_PAUSE_S = 1.0
 """After a refresh failed, how long stale answers are served before the next try."""
+
+MOST_PAUSES = 1000
+"""So many pauses are remembered before those that are over are swept out."""
 
 
 class CacheStatistics(msgspec.Struct, frozen=True):
@@ -93,13 +96,18 @@ class Cache:
         self._share = Share()
         self._loads: dict[Hashable, _Load] = {}
         self._refresh_not_before: dict[Hashable, float] = {}
-        self._hits = self._misses = self._stale = self._refreshed = self._refreshes_failed = 0
+        self._hits = self._stale = self._refreshed = self._refreshes_failed = 0
+        self._store_failures = 0
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
         if self._off or settings.switched_off:
             return await proceed(call)
         key = call.key if self._scope_of is None else (call.key, self._scope_of())
-        entry = self.store.peek(key)
+        try:
+            entry = self.store.peek(key)
+        except Exception as error:
+            entry = None
+            self._store_failed("look-up", error)
         if entry is None and not self.store.is_local:
             entry = await self._got(key)
         if entry is None:
@@ -122,6 +130,7 @@ class Cache:
         return copying.deepcopy(value) if self.copy else value
 
     async def _got(self, key: Hashable) -> Entry | None:
+        await bridge.on_a_loop()
         try:
             return await self.store.get(key)
         except Exception as error:
@@ -129,39 +138,51 @@ class Cache:
             return None
 
     async def _miss(self, key: Hashable, call: Call, proceed: Proceed) -> Any:
-        try:
-            answer = await self._share.join(key, call, partial(self._load, key, proceed))
-        finally:
-            if call.source != "joined":
-                self._misses += 1
+        answer = await self._share.join(key, call, partial(self._load, key, proceed))
         return self._own(answer) if self.copy else answer
 
     async def _load(self, key: Hashable, proceed: Proceed, call: Call) -> Any:
         load = self._loads[key] = _Load(self._tags_of(call), self.store.mark())
+        is_live = False
         try:
             answer = await proceed(call)
             if isinstance(answer, Stream):
                 # Kept when complete: a broken or abandoned one is not an answer.
-                answer.recording.when_done(partial(self._stream_done, key, load, answer.again))
+                is_live, recording = True, answer.recording
+                recording.when_done(partial(self._stream_done, key, load, recording))
             else:
                 await self._keep(key, load, answer)
         finally:
-            if self._loads.get(key) is load:
-                del self._loads[key]
+            if not is_live:
+                self._unload(key, load)
         return answer
+
+    def _unload(self, key: Hashable, load: _Load) -> None:
+        if self._loads.get(key) is load:
+            del self._loads[key]
 
     def _stream_done(
         self,
         key: Hashable,
         load: _Load,
-        again: Callable[[], Stream[Any]],
+        recording: Recording[Any],
         error: BaseException | None,
     ) -> None:
         if error is None:
-            bridge.background(self._keep(key, load, again()))
+            bridge.now_or_background(self._keep_stream(key, load, Stream(recording)))
+        else:
+            self._unload(key, load)
+
+    async def _keep_stream(self, key: Hashable, load: _Load, stream: Stream[Any]) -> None:
+        if not self.store.is_local:
+            await bridge.on_a_loop()
+        try:
+            await self._keep(key, load, stream)
+        finally:
+            self._unload(key, load)
 
     async def _keep(self, key: Hashable, load: _Load, value: Any) -> None:
-        if load.forgotten:
+        if load.is_forgotten():
             return
         now = clock.now()
         fresh_until = now + self.ttl_s
@@ -175,12 +196,17 @@ class Cache:
         )
         try:
             await self.store.set(key, entry)
+            if load.is_forgotten():  # while a slow store was writing
+                await self.store.delete(key)
         except Exception as error:
             self._store_failed("store", error)
 
     def _refresh_soon(self, key: Hashable, call: Call, proceed: Proceed, now: float) -> None:
         if self._share.is_running(key) or now < self._refresh_not_before.get(key, 0.0):
             return
+        if len(self._refresh_not_before) >= MOST_PAUSES:
+            pauses = self._refresh_not_before.items()
+            self._refresh_not_before = {key: end for key, end in pauses if end > now}
         self._refresh_not_before[key] = now + REFRESH_PAUSE_S
         again = Call(call.operation, call.args, call.kwargs)
         bridge.background(self._refresh(key, again, proceed))
@@ -188,7 +214,7 @@ class Cache:
     async def _refresh(self, key: Hashable, call: Call, proceed: Proceed) -> None:
         began, action, detail = clock.monotonic(), "refreshed", ""
         try:
-            await self._share.join(key, call, partial(self._load, key, proceed))
+            await self._share.join(key, call, partial(self._load, key, proceed), counted=False)
         except Exception as error:
             self._refreshes_failed += 1
             action, detail = "refresh failed", type(error).__name__
@@ -206,7 +232,10 @@ class Cache:
         return tuple(tag.format_map(call.arguments) for tag in self.tags)
 
     def _store_failed(self, doing: str, error: Exception) -> None:
-        log.warning("%s: a %s failed: %r", self.store.name, doing, error)
+        # One warning: what fails once mostly goes on failing, and every time is an event.
+        level = logging.DEBUG if self._store_failures else logging.WARNING
+        self._store_failures += 1
+        log.log(level, "%s: a %s failed: %r", self.store.name, doing, error)
         if events.listeners:
             here = current.get()
             events.emit(
@@ -219,6 +248,8 @@ class Cache:
         """Drop the answer to *call*; work under way on it will not be kept, nor joined any more."""
         key = call.key if self._scope_of is None else (call.key, self._scope_of())
         self._detach(key)
+        if not self.store.is_local:
+            await bridge.on_a_loop()
         await self.store.delete(key)
 
     async def invalidate(self, *tags: str) -> None:
@@ -240,13 +271,13 @@ class Cache:
         self._share.detach(key)
         load = self._loads.pop(key, None)
         if load is not None:
-            load.forgotten = True
+            load.forget()
 
     def statistics(self) -> CacheStatistics:
         """How questions were answered so far, and what the store holds."""
         return CacheStatistics(
             hits=self._hits,
-            misses=self._misses,
+            misses=self._share.led,
             joined=self._share.joined,
             stale=self._stale,
             refreshed=self._refreshed,
@@ -258,10 +289,18 @@ class Cache:
 class _Load:
     """Work under way for the store: its tags and the store's mark when it began."""
 
-    __slots__ = ("forgotten", "mark", "tags")
+    __slots__ = ("_forgotten", "mark", "tags")
 
     def __init__(self, tags: tuple[str, ...], mark: int) -> None:
-        self.tags, self.mark, self.forgotten = tags, mark, False
+        self.tags, self.mark, self._forgotten = tags, mark, False
+
+    def forget(self) -> None:
+        """Let its answer not be kept."""
+        self._forgotten = True
+
+    def is_forgotten(self) -> bool:
+        """Whether its answer became void while it was made."""
+        return self._forgotten
 
 
 def _seconds(name: str, duration: Duration) -> float:

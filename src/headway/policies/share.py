@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Hashable
+from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from .. import bridge, settings
 from ..call import Call, Place, Proceed
 from ..errors import CallCancelled
-from ..stream import Stream
+from ..stream import Recording, Stream
 
 
 class Share:
@@ -18,16 +21,21 @@ class Share:
 
     The work runs in a task of its own, with the context variables of the caller who began it. A
     caller who is cancelled or times out harms nobody; when the last one leaves, the work is
-    cancelled. An error reaches everyone who waited, and the next caller tries again. A ``Stream``
-    is handed to all.
+    cancelled, and who asks while it cleans up waits for that. An error reaches everyone who waited,
+    and the next caller tries again. A ``Stream`` is handed to all who ask before its end.
     """
 
     place = Place.SHARE
 
     def __init__(self) -> None:
-        self.joined = 0
+        self.led = self.joined = 0
         self._off = settings.off_at_construction()
+        self._begin()
+        _shares.add(self)
+
+    def _begin(self) -> None:
         self._flights: dict[Hashable, _Flight] = {}
+        self._streams: dict[Hashable, Recording[Any]] = {}
         self._lock = threading.Lock()  # callers may be on several loops, on several threads
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
@@ -37,58 +45,83 @@ class Share:
 
     def is_running(self, key: Hashable) -> bool:
         """Whether work on *key* is under way."""
-        return key in self._flights
+        flight, recording = self._flights.get(key), self._streams.get(key)
+        return (flight is not None and not flight.loop.is_closed()) or (
+            recording is not None and recording.is_live
+        )
 
     def detach(self, key: Hashable) -> None:
         """Let work on *key* finish for those who wait; whoever asks from now on begins anew."""
         with self._lock:
             self._flights.pop(key, None)
+            self._streams.pop(key, None)
 
-    async def join(self, key: Hashable, call: Call, proceed: Proceed) -> Any:
+    async def join(
+        self, key: Hashable, call: Call, proceed: Proceed, *, counted: bool = True
+    ) -> Any:
         """The answer, from work under way on *key* if there is any, else by ``proceed(call)``."""
         await bridge.on_a_loop()
         while True:
-            flight, ticket = self._board(key, call, proceed)
+            recording = self._streams.get(key)
+            if recording is not None and recording.is_joinable:
+                call.source = "joined"
+                self.joined += counted
+                return Stream(recording)
+            flight, ticket = self._board(key, call, proceed, counted)
+            counted = False
             try:
                 answer = await ticket
+            except _BeginAgain:
+                continue
             except asyncio.CancelledError:
                 await self._leave(flight, ticket, drain=True)
                 raise
-            except CallCancelled:
-                if flight.loop is ticket.get_loop():
-                    raise
-                continue  # the loop that did the work has closed; begin again on this one
             except GeneratorExit:
                 await self._leave(flight, ticket, drain=False)
                 raise
-            if flight.loop is not ticket.get_loop() and _is_live_stream(answer):
-                return await proceed(call)  # a stream can be followed only where it is recorded
+            if flight.loop is not ticket.get_loop() and _live_recording(answer) is not None:
+                continue  # a stream can be followed only where it is recorded
             return answer
 
     def _board(
-        self, key: Hashable, call: Call, proceed: Proceed
+        self, key: Hashable, call: Call, proceed: Proceed, counted: bool
     ) -> tuple[_Flight, asyncio.Future[Any]]:
-        ticket = asyncio.get_running_loop().create_future()
+        here = asyncio.get_running_loop()
+        ticket = here.create_future()
         with self._lock:
             flight = self._flights.get(key)
-            if flight is None:
-                flight = self._flights[key] = _Flight(key, call, proceed)
-                flight.task.add_done_callback(lambda _: self._land(flight))
-            else:
-                call.source = "joined"
-                self.joined += 1
+            joins = flight is not None and flight.can_be_joined_from(here)
+            if flight is None or not joins:
+                flight = self._flights[key] = _Flight(key, call.operation.name, here)
             flight.waiting.append(ticket)
+            self.joined += counted and joins
+            self.led += counted and not joins
+        call.source = "joined" if joins else "ran"
+        if not joins:  # outside the lock: an eager loop takes the first step at once
+            flight.task = here.create_task(proceed(call))
+            flight.task.add_done_callback(lambda _: self._land(flight))
         return flight, ticket
 
-    def _forget(self, flight: _Flight) -> None:
-        if self._flights.get(flight.key) is flight:
-            del self._flights[flight.key]
-
     def _land(self, flight: _Flight) -> None:
+        task, recording = flight.task, None
+        if not task.cancelled() and task.exception() is None:
+            recording = _live_recording(task.result())
         with self._lock:
-            self._forget(flight)
+            if self._flights.get(flight.key) is flight:
+                del self._flights[flight.key]
+                if recording is not None:
+                    self._streams[flight.key] = recording
             waiting, flight.waiting = flight.waiting, []
+        if recording is not None:
+            recording.when_done(partial(self._stream_done, flight.key, recording))
         flight.hand_out(waiting)
+
+    def _stream_done(
+        self, key: Hashable, recording: Recording[Any], error: BaseException | None
+    ) -> None:
+        # Without the lock: the end may come from the garbage collector, in the middle of anything.
+        if self._streams.get(key) is recording:
+            self._streams.pop(key, None)
 
     async def _leave(self, flight: _Flight, ticket: asyncio.Future[Any], *, drain: bool) -> None:
         with self._lock:
@@ -97,12 +130,15 @@ class Share:
             flight.waiting.remove(ticket)
             if flight.waiting:
                 return
-            self._forget(flight)
+            is_told, flight.is_abandoned = flight.is_abandoned, True
+        if flight.loop.is_closed():
+            return
         if flight.loop is not ticket.get_loop():
-            if not flight.loop.is_closed():
+            if not is_told:
                 flight.loop.call_soon_threadsafe(flight.task.cancel)
             return
-        flight.task.cancel()
+        if not is_told:
+            flight.task.cancel()
         if drain:
             await asyncio.wait({flight.task})
 
@@ -110,26 +146,40 @@ class Share:
 class _Flight:
     """Work under way, and the futures of those who wait for it."""
 
-    def __init__(self, key: Hashable, call: Call, proceed: Proceed) -> None:
-        self.key, self.operation = key, call.operation.name
-        self.loop = asyncio.get_running_loop()
+    task: asyncio.Task[Any]
+
+    def __init__(self, key: Hashable, operation: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.key, self.operation, self.loop = key, operation, loop
         self.waiting: list[asyncio.Future[Any]] = []
-        self.task: asyncio.Task[Any] = self.loop.create_task(proceed(call))
+        self.is_abandoned = False
+
+    def can_be_joined_from(self, here: asyncio.AbstractEventLoop) -> bool:
+        """Whether its end will reach a caller on the loop *here*."""
+        return self.loop is here or not (self.is_abandoned or self.loop.is_closed())
 
     def hand_out(self, waiting: list[asyncio.Future[Any]]) -> None:
         """Give every waiter the outcome of the finished task."""
         task = self.task
-        error: BaseException | None = (
-            CallCancelled(self.operation) if task.cancelled() else task.exception()
-        )
-        answer = None if error is not None else task.result()
+        failed = None if task.cancelled() else task.exception()
+        answer = None if task.cancelled() or failed is not None else task.result()
         for ticket in waiting:
+            error = self._cancelled_for(ticket) if task.cancelled() else failed
             own = answer.again() if isinstance(answer, Stream) else answer
             loop = ticket.get_loop()
             if loop is self.loop:
                 _settle(ticket, own, error)
             elif not loop.is_closed():
                 loop.call_soon_threadsafe(_settle, ticket, own, error)
+
+    def _cancelled_for(self, ticket: asyncio.Future[Any]) -> BaseException:
+        # Abandoned, or its loop has ended: neither is the fault of the work.
+        if self.is_abandoned or ticket.get_loop() is not self.loop:
+            return _BeginAgain()
+        return CallCancelled(self.operation)
+
+
+class _BeginAgain(Exception):
+    """The work ended for a reason that is not its own, and this waiter still wants an answer."""
 
 
 def _settle(ticket: asyncio.Future[Any], answer: object, error: BaseException | None) -> None:
@@ -141,5 +191,19 @@ def _settle(ticket: asyncio.Future[Any], answer: object, error: BaseException | 
         ticket.set_exception(error)
 
 
-def _is_live_stream(answer: object) -> bool:
-    return isinstance(answer, Stream) and not answer.recording.ended
+def _live_recording(answer: object) -> Recording[Any] | None:
+    if isinstance(answer, Stream) and not answer.recording.ended:
+        return answer.recording
+    return None
+
+
+# A forked child has none of its parent's loops: work under way there will never end here.
+_shares: WeakSet[Share] = WeakSet()
+
+
+def _after_fork() -> None:
+    for share in _shares:
+        share._begin()
+
+
+os.register_at_fork(after_in_child=_after_fork)
