@@ -394,9 +394,10 @@ def test_work_on_a_loop_that_was_closed_without_a_word_is_not_joined() -> None:
         return runs
 
     loop = asyncio.new_event_loop()
-    loop.create_task(find("x"))
+    left = loop.create_task(find("x"))
     loop.run_until_complete(settle())
     loop.close()
+    assert not left.done()
 
     async def ask() -> int:
         async with asyncio.timeout(5):

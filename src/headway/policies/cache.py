@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy as copying
+import inspect
 import logging
+import re
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from string import Formatter
 from typing import Any
 
 import msgspec
 
 from .. import bridge, clock, events, settings
-from ..call import Call, Place, Proceed
+from ..call import Call, Operation, Place, Proceed
 from ..clock import Duration
 from ..errors import BadSetup, HeadwayError
 from ..scope import current
@@ -98,6 +101,19 @@ class Cache:
         self._refresh_not_before: dict[Hashable, float] = {}
         self._hits = self._stale = self._refreshed = self._refreshes_failed = 0
         self._store_failures = 0
+
+    def check(self, operation: Operation) -> None:
+        """Refuse a tag with a gap that no argument fills."""
+        if callable(self.tags):
+            return
+        known = inspect.signature(operation.run).parameters
+        for tag in self.tags:
+            for gap in _gaps(tag):
+                if gap not in known:
+                    raise BadSetup(
+                        f"{operation.name}: the tag {tag!r} names {gap!r}, which is no argument; "
+                        f"there are: {', '.join(known)}"
+                    )
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
         if self._off or settings.switched_off:
@@ -284,6 +300,15 @@ class Cache:
             refreshes_failed=self._refreshes_failed,
             store=self.store.statistics(),
         )
+
+
+def _gaps(tag: str) -> list[str]:
+    """The arguments that a tag names: ``"company:{symbol}"`` gives ``["symbol"]``."""
+    try:
+        parts = list(Formatter().parse(tag))
+    except ValueError as wrong:
+        raise BadSetup(f"Cache(tags=...): {tag!r} cannot be filled in: {wrong}") from None
+    return [re.split(r"[.\[]", name)[0] for _, name, _, _ in parts if name is not None]
 
 
 class _Load:
