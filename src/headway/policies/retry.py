@@ -48,20 +48,21 @@ class Retry:
             raise BadSetup(f"Retry({attempts}) never asks; use 1 or more attempts")
         self.attempts, self.on = attempts, on
         self._may_pass = _judge(on)
-        self.first_wait_s, self.max_wait_s = clock.seconds(first_wait), clock.seconds(max_wait)
-        self.within_s = None if within is None else clock.seconds(within)
+        self.first_wait_s = _seconds("first_wait", first_wait)
+        self.max_wait_s = _seconds("max_wait", max_wait)
+        self.within_s = None if within is None else _seconds("within", within)
         self._chance = random.Random()  # not for secrets: spreads callers out in time
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
+        began = 0.0 if self.within_s is None else clock.monotonic()
         try:
             return await proceed(call)
         except Exception as error:
             if self.attempts == 1 or not self._may_pass(error):
                 raise
-            return await self._again(call, proceed, error)
+            return await self._again(call, proceed, error, began)
 
-    async def _again(self, call: Call, proceed: Proceed, error: Exception) -> Any:
-        began = clock.monotonic()
+    async def _again(self, call: Call, proceed: Proceed, error: Exception, began: float) -> Any:
         for attempt in range(1, self.attempts):
             wait_s = self._wait_s(attempt, error)
             if wait_s is None or self._too_late(began, wait_s):
@@ -86,11 +87,19 @@ class Retry:
         asked_s = retry_after_s(error)
         if asked_s is not None:
             return asked_s if asked_s <= self.max_wait_s else None
-        longest: float = min(self.max_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
+        doublings = min(attempt - 1, 64)  # far beyond any cap, and no float overflows
+        longest: float = min(self.max_wait_s, self.first_wait_s * 2.0**doublings)
         return longest * (0.5 + 0.5 * self._chance.random())
 
     def _too_late(self, began: float, wait_s: float) -> bool:
         return self.within_s is not None and clock.monotonic() + wait_s - began > self.within_s
+
+
+def _seconds(name: str, duration: Duration) -> float:
+    try:
+        return clock.seconds(duration)
+    except ValueError as wrong:
+        raise BadSetup(f"Retry({name}=...): {wrong}") from None
 
 
 def _judge(on: Failures) -> Callable[[Exception], bool]:

@@ -57,14 +57,18 @@ class Timeout:
             task.cancel()
 
         timer = clock.call_later(self.seconds, fire)
+        is_ours = False
         try:
             return await rest
         except asyncio.CancelledError:
-            if fired and task.uncancel() <= cancelled_before:
-                raise _timed_out(call, self.seconds, "answer") from None
+            is_ours = fired
             raise
         finally:
             timer.cancel()
+            # Taken back however the work ended, or the caller would be found cancelled later.
+            if fired and task.uncancel() <= cancelled_before and is_ours:
+                waiting_for = "first chunk" if call.operation.is_stream else "answer"
+                raise _timed_out(call, self.seconds, waiting_for) from None
 
 
 class _GapWatch:
