@@ -107,6 +107,8 @@ class Cache:
         if callable(self.tags):
             return
         known = inspect.signature(operation.run).parameters
+        if any(each.kind is each.VAR_KEYWORD for each in known.values()):
+            return
         for tag in self.tags:
             for gap in _gaps(tag):
                 if gap not in known:

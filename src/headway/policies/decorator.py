@@ -102,6 +102,19 @@ class Decorator(Protocol):
 Key: TypeAlias = KeyOf | Without
 
 
+class BatchedDecorator(Protocol):
+    """Turns a function, or a method, of a list into an operation of one item."""
+
+    @overload
+    def __call__(
+        self, run: Callable[[list[Item]], Coroutine[Any, Any, Iterable[R]]]
+    ) -> AsyncOperation[[Item], R]: ...
+    @overload
+    def __call__(
+        self, run: Callable[[S, list[Item]], Coroutine[Any, Any, Iterable[R]]]
+    ) -> AsyncOperation[[S, Item], R]: ...
+
+
 def operation(
     *policies: Policy,
     key: Key | None = None,
@@ -135,9 +148,7 @@ def batched(
     name: str | None = None,
     version: str | int = "",
     kind: str = "call",
-) -> Callable[
-    [Callable[[list[Item]], Coroutine[Any, Any, Iterable[R]]]], AsyncOperation[[Item], R]
-]:
+) -> BatchedDecorator:
     """Write the function for many, ask it with one: ``Batch`` with the types to match."""
     batch = Batch(max_items=max_items, max_wait=max_wait)
     return operation(batch, *policies, key=key, name=name, version=version, kind=kind)  # type: ignore[return-value]
