@@ -9,6 +9,8 @@ from typing import Any
 from .. import bridge, events
 from ..call import Call, Place, Proceed
 from ..errors import BadSetup
+from ..stream import Stream
+from .retry import are_failures
 from .watch import note
 
 
@@ -34,6 +36,8 @@ class Fallback:
                 raise BadSetup(
                     f"Fallback({other!r}); give functions with the operation's arguments"
                 )
+        if not are_failures(on):
+            raise BadSetup(f"Fallback(on={on!r}); name exception classes")
         self.others, self.on = others, on
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
@@ -56,9 +60,13 @@ class Fallback:
 
 
 async def _ask(other: Callable[..., Any], call: Call) -> Any:
+    if inspect.isasyncgenfunction(other):
+        return await Stream.start(other(*call.args, **call.kwargs))
     if inspect.iscoroutinefunction(other):
         return await other(*call.args, **call.kwargs)
-    return await bridge.in_thread(lambda: other(*call.args, **call.kwargs))
+    answer = await bridge.in_thread(lambda: other(*call.args, **call.kwargs))
+    # Async after all, though it does not look it: a lambda, an object with an async __call__.
+    return await answer if inspect.isawaitable(answer) else answer
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -102,10 +102,17 @@ def _seconds(name: str, duration: Duration) -> float:
         raise BadSetup(f"Retry({name}=...): {wrong}") from None
 
 
-def _judge(on: Failures) -> Callable[[Exception], bool]:
+def are_failures(on: object) -> bool:
+    """Whether *on* is an exception class, or some; one that also means cancellation is not."""
     kinds = on if isinstance(on, tuple) else (on,)
-    if kinds and all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
-        return lambda error: isinstance(error, kinds)  # type: ignore[arg-type]
+    return bool(kinds) and all(
+        isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds
+    )
+
+
+def _judge(on: Failures) -> Callable[[Exception], bool]:
+    if are_failures(on):
+        return lambda error: isinstance(error, on)  # type: ignore[arg-type]
     if callable(on) and not isinstance(on, type):
         return on
     raise BadSetup(f"Retry(on={on!r}); name exception classes, or give a function of the exception")
