@@ -238,3 +238,21 @@ async def test_a_recording_somebody_holds_goes_on(fake: FakeClock, tasks_left: T
     await fake.advance(1)
     assert await reading == ["one", "two"]
     assert tasks_left() == set()
+
+
+async def test_a_finished_run_can_be_read_after_the_block(fake: FakeClock) -> None:
+    graph = Graph()
+
+    @graph.step
+    async def words() -> AsyncIterator[str]:
+        yield "one"
+        await clock.sleep(1)
+        yield "two"
+
+    async with graph.stream() as finished:
+        assert [name async for name, _ in finished] == ["words"]
+    held = finished.so_far["words"]
+    assert isinstance(held, Stream)
+    reading = asyncio.create_task(held.collect())
+    await fake.advance(1)
+    assert await reading == ["one", "two"]
