@@ -17,6 +17,7 @@ ROUNDS = 9
 BASE = "import asyncio, msgspec"
 LOADED = """
 import sys
+import asyncio, msgspec  # msgspec takes typing_extensions along where it is installed
 before = set(sys.modules)
 import headway
 tops = {name.partition('.')[0] for name in set(sys.modules) - before}
@@ -42,7 +43,7 @@ def least_cpu_s(statements: Sequence[str]) -> list[float]:
 
 
 def test_nothing_foreign_is_loaded() -> None:
-    assert set(run("-c", LOADED).split()) <= {"headway", "msgspec"}
+    assert set(run("-c", LOADED).split()) <= {"headway"}
 
 
 def test_import_is_cheap() -> None:

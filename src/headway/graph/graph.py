@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from statistics import median
 from typing import TypeVar, overload
 
 from .. import clock
 from ..call import Policy
 from ..clock import Duration
-from ..errors import BadSetup
+from ..errors import BadSetup, NoKey
 from ..policies.decorator import build
 from . import inputs as given_inputs
 from . import picture
@@ -112,6 +112,7 @@ class Graph:
                     name=where,
                     version=_identity(function) if name is None else "",
                     kind="step",
+                    key=None if tuple(policies) else _no_key,
                 ),
                 needed=needed,
                 about_s=None if about is None else _seconds(about, where),
@@ -220,6 +221,11 @@ class Graph:
 
     def _remember(self, step: str, seconds: float) -> None:
         self._measured_s.setdefault(step, deque(maxlen=REMEMBERED_RUNS)).append(seconds)
+
+
+def _no_key(args: tuple[object, ...], kwargs: dict[str, object]) -> Hashable:
+    """A step without policies is asked once a run: no receipt is worth writing its inputs down."""
+    raise NoKey("a step without policies has no key")
 
 
 def _seconds(duration: Duration, where: str) -> float:

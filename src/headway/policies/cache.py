@@ -16,9 +16,11 @@ import msgspec
 from .. import bridge, clock, events, settings
 from ..call import Call, Operation, Place, Proceed
 from ..clock import Duration
-from ..errors import BadSetup, HeadwayError
+from ..errors import BadSetup, HeadwayError, NoKey
+from ..keys import digest
 from ..scope import current
 from ..stores import Entry, MemoryStore, Store, StoreStatistics
+from ..stores.memory import digest_of_repr
 from ..stream import Recording, Stream
 from .share import Share
 from .watch import note
@@ -93,7 +95,7 @@ class Cache:
                 f"Cache(tags={tags!r}) would be one tag a letter; write tags=({tags!r},)"
             )
         self.tags, self.copy = tags, copy
-        self.store: Store = MemoryStore() if store is None else store
+        self.store: Store = MemoryStore(name_key=_name) if store is None else store
         self._scope_of = _scope_reader(scope)
         self._off = settings.off_at_construction()
         self._share = Share()
@@ -328,6 +330,14 @@ class _Load:
     def is_forgotten(self) -> bool:
         """Whether its answer became void while it was made."""
         return self._forgotten
+
+
+def _name(key: Hashable) -> str:
+    """The key in log lines: the digest that events carry too."""
+    try:
+        return digest(key)
+    except NoKey:  # made by a function of the user's own, of values without canonical form
+        return digest_of_repr(key)
 
 
 def _seconds(name: str, duration: Duration) -> float:

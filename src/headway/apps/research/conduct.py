@@ -160,7 +160,7 @@ class _Work:
         if self.pace.scale is None:
             return None
         if self.through_headway:
-            return self.graph.plan().critical_path().seconds * self.pace.scale
+            return research_graph(self.tools, Pace(1)).plan().critical_path().seconds
         data = [NOMINAL_S[part] for (part, _), runs in self.tools.ran.items() for _ in range(runs)]
         others = [seconds for part, seconds in NOMINAL_S.items() if part not in TOOLS]
         return sum(data) + sum(others)

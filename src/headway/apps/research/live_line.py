@@ -37,6 +37,7 @@ class LiveLine:
             self._under_way.pop(event.call, None)
 
     def __enter__(self) -> LiveLine:
+        self._draw()
         self._thread.start()
         return self
 
@@ -62,7 +63,7 @@ class LiveLine:
         parents = {event.parent for event in started}
         leaves = [event for event in started if event.call not in parents]
         shown = sorted({_named(event) for event in leaves})
-        return " | ".join(shown)[: _WIDTH - 40] or "waiting"
+        return " | ".join(shown)[: _WIDTH - 40] or "starting"
 
     def _eta(self, elapsed_s: float) -> str:
         if self._eta_s is None:
