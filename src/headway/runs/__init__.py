@@ -1,0 +1,29 @@
+"""The flight recorder: what a run asked, what ran, what was shared, where the time went."""
+
+from __future__ import annotations
+
+from .comparison_text import compare
+from .history import Earlier, earlier, earlier_durations
+from .journal import Header
+from .receipt import Receipt
+from .receipt_text import render, write_receipt
+from .record import Run, record
+from .recorded import ListedRun, RecordedRun, latest_run, list_runs, read_run
+
+__all__ = [
+    "Earlier",
+    "Header",
+    "ListedRun",
+    "Receipt",
+    "RecordedRun",
+    "Run",
+    "compare",
+    "earlier",
+    "earlier_durations",
+    "latest_run",
+    "list_runs",
+    "read_run",
+    "record",
+    "render",
+    "write_receipt",
+]
