@@ -6,6 +6,7 @@ With nobody listening an event costs one truth test (``if events.listeners: ...`
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -126,6 +127,7 @@ AnyEvent = (
 Listener = Callable[[Event], None]
 
 listeners: tuple[Listener, ...] = ()
+_changing = threading.Lock()
 
 
 def emit(event: Event) -> None:
@@ -145,10 +147,12 @@ def listen(listener: Listener) -> Iterator[None]:
     threads too.
     """
     global listeners
-    listeners = (*listeners, listener)
+    with _changing:
+        listeners = (*listeners, listener)
     try:
         yield
     finally:
-        remaining = list(listeners)
-        remaining.remove(listener)
-        listeners = tuple(remaining)
+        with _changing:
+            remaining = list(listeners)
+            remaining.remove(listener)
+            listeners = tuple(remaining)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import textwrap
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TextIO
 
 from headway import clock
@@ -22,6 +23,8 @@ class Desk:
 
     def __init__(self, report: ReportFile, out: TextIO, *, rich: bool = False) -> None:
         self.report, self._out, self._rich = report, out, rich
+        if rich:
+            import_module("rich.markdown")  # now, not in the middle of the work
         self.first_section_at: float | None = None
         self.unwritten = 0
         self.published: list[str] = []
