@@ -19,25 +19,25 @@ MOST_USES: Final = 3
 class Slot:
     """The place of one resident entry: what it weighs, how often it was used, when it must go."""
 
-    __slots__ = ("deadline", "entry", "queue", "size_bytes", "uses")
+    __slots__ = ("deadline", "entry", "is_main", "size_bytes", "uses")
 
     def __init__(self, entry: Entry, size_bytes: int, deadline: float) -> None:
         self.entry = entry
         self.size_bytes = size_bytes
         self.deadline = deadline  # on the stopwatch, for when the wall clock is set back
         self.uses = 0
-        self.queue: Queue = _NOWHERE
+        self.is_main = False
 
 
 Queue = OrderedDict[Key, Slot]
-_NOWHERE: Queue = OrderedDict()
 
 
 class Eviction(Protocol):
     """The order in which slots leave."""
 
-    touch: Callable[[Key], None] | None
-    """Told of every hit, without a lock; None if counting ``slot.uses`` is all it needs."""
+    @property
+    def touch(self) -> Callable[[Key], None] | None:
+        """Told of every hit, without a lock; None if counting ``slot.uses`` is all it needs."""
 
     def admit(self, key: Key, slot: Slot) -> None:
         """Take in a new slot."""
@@ -60,9 +60,8 @@ class Lru:
 
     def __init__(self) -> None:
         self._order: Queue = OrderedDict()
-        self.touch: Callable[[Key], None] | None = self._touch
 
-    def _touch(self, key: Key) -> None:
+    def touch(self, key: Key) -> None:
         try:
             self._order.move_to_end(key)
         except KeyError:  # a writer took it out after the reader had found it
@@ -70,7 +69,6 @@ class Lru:
 
     def admit(self, key: Key, slot: Slot) -> None:
         self._order[key] = slot
-        slot.queue = self._order
 
     def replace(self, key: Key, slot: Slot, size_bytes: int) -> None:
         slot.size_bytes = size_bytes
@@ -96,7 +94,7 @@ class S3Fifo:
     thus pass through the small queue and leave the main one alone.
     """
 
-    touch: Callable[[Key], None] | None = None
+    touch: Final = None
 
     def __init__(self, max_entries: int, max_bytes: int | None) -> None:
         self._small: Queue = OrderedDict()
@@ -114,16 +112,17 @@ class S3Fifo:
         else:
             self._small[key] = slot
             self._small_bytes += slot.size_bytes
-            slot.queue = self._small
 
     def replace(self, key: Key, slot: Slot, size_bytes: int) -> None:
-        if slot.queue is self._small:
+        if not slot.is_main:
             self._small_bytes += size_bytes - slot.size_bytes
         slot.size_bytes = size_bytes
 
     def discard(self, key: Key, slot: Slot) -> None:
-        del slot.queue[key]
-        if slot.queue is self._small:
+        if slot.is_main:
+            del self._main[key]
+        else:
+            del self._small[key]
             self._small_bytes -= slot.size_bytes
 
     def evict(self, is_gone: Callable[[Slot], object], spared: Slot | None) -> tuple[Key, Slot]:
@@ -150,7 +149,7 @@ class S3Fifo:
 
     def _enter_main(self, key: Key, slot: Slot) -> None:
         self._main[key] = slot
-        slot.queue = self._main
+        slot.is_main = True
 
     def _remember(self, key: Key) -> None:
         self._ghost[hash(key)] = None

@@ -8,6 +8,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable
+from logging import DEBUG
 from typing import Final, Literal
 
 from .. import clock
@@ -19,7 +20,7 @@ from .size import estimate_bytes, parse_bytes
 
 log = logging.getLogger("headway.stores")
 
-ENTRY_BYTES: Final = 450
+ENTRY_BYTES: Final = 400
 """What one entry costs beside its key and value: Entry, Slot, its share of the tables."""
 
 _STEPS: Final = 4  # entries that every set looks at to see whether their time is over
@@ -106,7 +107,7 @@ class MemoryStore:
                     else:
                         self._touch(key)
                 self._hits += 1
-                if log.isEnabledFor(logging.DEBUG):
+                if log.isEnabledFor(DEBUG):
                     self._note("hit" if clock.now() < entry.fresh_until else "stale", key, entry)
                 return entry
         self._miss(key, slot)
@@ -273,9 +274,13 @@ class MemoryStore:
         self._note(outcome, key, entry)
 
     def _note(self, outcome: str, key: Key, entry: Entry | None = None) -> None:
-        if log.isEnabledFor(logging.DEBUG):
+        if log.isEnabledFor(DEBUG):
             age = "-" if entry is None else f"{clock.now() - entry.made_at:.3f} s"
-            log.debug("%s %s %s, age %s", self.name_key(key), self.name, outcome, age)
+            try:
+                name = self.name_key(key)
+            except Exception:  # a log line must not make a look-up fail
+                name = "(unnamed)"
+            log.debug("%s %s %s, age %s", name, self.name, outcome, age)
 
     def _after_fork(self) -> None:
         """In the child: a lock that another thread of the parent held will never be released."""

@@ -121,7 +121,7 @@ def _sample(value: object, budget: float, seen: set[int]) -> float:
         return 0
     seen.add(id(value))
     total: float = _own_bytes(value)
-    scattered = len(seen) * 0x9E3779B1 >> 16
+    scattered = hash((len(seen),))
     members, count = _members(value, min(_FANOUT, int(budget)), scattered)
     if members:
         # At least halved on each level, so that a long chain ends the recursion early.
