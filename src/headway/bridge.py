@@ -75,7 +75,7 @@ def now_or_task(work: Coroutine[Any, Any, T]) -> T | asyncio.Task[T]:
     except StopIteration as done:
         answer: T = done.value
         return answer
-    _must_be_the_gate(work, waiting_for)
+    _must_be_the_gate(work, waiting_for, context)
     return asyncio.get_running_loop().create_task(_whole(work), context=context)
 
 
@@ -87,13 +87,15 @@ def now_or_wait(work: Coroutine[Any, Any, T]) -> T:
     except StopIteration as done:
         answer: T = done.value
         return answer
-    _must_be_the_gate(work, waiting_for)
+    _must_be_the_gate(work, waiting_for, context)
     return _background.run(_whole(work), context)
 
 
-def _must_be_the_gate(work: Coroutine[Any, Any, Any], waiting_for: object) -> None:
+def _must_be_the_gate(
+    work: Coroutine[Any, Any, Any], waiting_for: object, context: Context
+) -> None:
     if waiting_for is not TO_LOOP:
-        work.close()
+        context.run(work.close)
         raise BadSetup(
             "a policy awaited before `await on_a_loop()`; call that first where a loop is needed"
         )
@@ -114,10 +116,19 @@ class _BackgroundLoop:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="headway-loop", daemon=True
+                    target=self._run, args=(self._loop,), name="headway-loop", daemon=True
                 )
                 self._thread.start()
             return self._loop
+
+    @staticmethod
+    def _run(loop: asyncio.AbstractEventLoop) -> None:
+        while True:
+            try:
+                loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                # Raised by a function; it belongs to its caller, who is told once the loop goes on.
+                continue
 
     def run(self, work: Coroutine[Any, Any, T], context: Context) -> T:
         loop = self.loop()
@@ -128,8 +139,8 @@ class _BackgroundLoop:
             )
         done: Future[T] = Future()
         started = _StartedTask(loop, work, context, done)
-        loop.call_soon_threadsafe(started.start)
-        try:
+        try:  # an interruption may come at any moment from here on
+            loop.call_soon_threadsafe(started.start)
             return done.result()
         except BaseException:
             if not done.done():  # the caller was interrupted, not the work
@@ -155,7 +166,9 @@ class _StartedTask:
         self._task.add_done_callback(self._report)
 
     def cancel(self) -> None:
-        if self._task is not None:
+        if self._task is None:
+            self._work.close()
+        else:
             self._task.cancel()
 
     def _report(self, task: asyncio.Task[Any]) -> None:
@@ -202,8 +215,15 @@ def _keep_task(
 async def in_thread(function: Callable[[], T]) -> T:
     """What *function* returns, run on a thread of its own with the caller's context variables."""
     return await asyncio.get_running_loop().run_in_executor(
-        _background.threads, copy_context().run, function
+        _background.threads, copy_context().run, _called, function
     )
+
+
+def _called(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except StopIteration as stop:  # no future can hold one, and its caller would wait for ever
+        raise RuntimeError("a plain function raised StopIteration") from stop
 
 
 _background = _BackgroundLoop()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import os
 import threading
 from itertools import count
 from typing import Any
+from weakref import WeakSet
 
 from .. import clock, events
 from ..call import Call, Place, Proceed
@@ -50,6 +52,10 @@ class Limit:
             raise BadSetup(f"Limit(max_waiting={max_waiting}); use 0 or more")
         self.at_once, self.max_waiting = at_once, max_waiting
         self._rate = _Rate.of(per_second, per_minute, burst)
+        self._begin()
+        _limits.add(self)
+
+    def _begin(self) -> None:
         self._inside = 0
         self._queue: list[_Waiter] = []
         self._waiting = 0
@@ -255,3 +261,15 @@ class _Rate:
     def until_next_s(self, now: float) -> float:
         self._fill(now)
         return max(0.0, (1.0 - self._tokens) / self._per_second)
+
+
+# In a forked child none of the parent's calls goes on, so none of them gives its place back.
+_limits: WeakSet[Limit] = WeakSet()
+
+
+def _after_fork() -> None:
+    for limit in _limits:
+        limit._begin()
+
+
+os.register_at_fork(after_in_child=_after_fork)
