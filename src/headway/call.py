@@ -82,8 +82,9 @@ class Operation:
         name: str | None = None,
         version: str = "",
         kind: str = "call",
+        keeps: Callable[[Any], bool] | None = None,
     ) -> None:
-        self.run, self.kind, self.version = run, kind, version
+        self.run, self.kind, self.version, self.keeps = run, kind, version, keeps
         self.name = name or f"{run.__module__}.{run.__qualname__}"
         # Two closures of one factory share a qualified name, and must not share answers.
         self.is_local = name is None and "<locals>" in self.name

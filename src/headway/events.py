@@ -64,6 +64,31 @@ class CallEnded(Event, frozen=True, tag=True, omit_defaults=True):
     """Whether a cache stood in its way; None if the sender cannot tell."""
 
 
+class ModelAnswered(Event, frozen=True, tag=True, omit_defaults=True):
+    """What an exchange with a model endpoint used, as the provider said; ``call`` tells whose.
+
+    ``tokens_in`` counts all input, cached and cache-written included; None is unknown, never zero.
+    Emitted for answers from a cache too: what they spent is decided by the call's ``source``.
+    """
+
+    call: str | None
+    operation: str
+    provider: str
+    model: str
+    source: str
+    agent: str | None = None
+    tokens_in: int | None = None
+    tokens_cached: int | None = None
+    tokens_cache_written: int | None = None
+    tokens_out: int | None = None
+    tokens_reasoning: int | None = None
+    finish_reason: str | None = None
+    tool_calls: int = 0
+    status: int | None = None
+    streamed: bool = False
+    complete: bool = True
+
+
 class PolicyActed(Event, frozen=True, tag=True, omit_defaults=True):
     """A policy did something to a call that a reader of the run will want to know.
 
@@ -118,6 +143,7 @@ AnyEvent = (
     | RunEnded
     | CallStarted
     | CallEnded
+    | ModelAnswered
     | PolicyActed
     | StoreFailed
     | GraphPlanned

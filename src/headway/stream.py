@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
 from . import clock
 from .errors import BadSetup, StreamBroken
+
+log = logging.getLogger("headway.stream")
 
 T = TypeVar("T")
 
@@ -63,11 +66,15 @@ class Recording(Generic[T]):
     def _end(self, error: BaseException | None) -> None:
         self.ended = True
         self.error = error if self.error is None else self.error
-        for note in self._when_done:
-            note(self.error)
-        self._when_done.clear()
+        notes, self._when_done = self._when_done, []
         self._on_chunk.clear()
-        self._wake()
+        for note in notes:
+            try:
+                note(self.error)
+            except Exception:  # the others, such as a limit that waits for its place, come first
+                log.exception("a note at the end of a stream failed")
+        if not self._loop.is_closed():
+            self._wake()
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -59,10 +59,8 @@ class Cache:
     """Keeps answers for *ttl* and gives them again; equal questions asked at once run once.
 
     Answers are treated as frozen: every caller gets the same object, unless ``copy=True`` gives
-        each
-    caller a deep copy of its own. None is kept like any answer; an error, a cancelled call or a
-        broken
-    stream never is. A store that fails makes the program slower, not wrong.
+    each caller a deep copy of its own. None is kept like any answer; an error, a cancelled call or
+    a broken stream never is. A store that fails makes the program slower, not wrong.
 
     Args:
         ttl: how long an answer is good: seconds or text like ``"15m"``.
@@ -74,6 +72,7 @@ class Cache:
         tags: names for ``invalidate``, with arguments filled in: ``("company:{symbol}",)``; or a
             function of the operation's arguments.
         store: where answers rest; a store given to several caches is shared. Default: memory.
+        every: on a wire, keep also what is not repeatable, such as a model asked to be random.
     """
 
     place = Place.CACHE
@@ -87,6 +86,7 @@ class Cache:
         tags: Tags = (),
         store: Store | None = None,
         copy: bool = False,
+        every: bool = False,
     ) -> None:
         self.ttl_s = _positive("ttl", ttl)
         self.stale_for_s = _seconds("stale_for", stale_for)
@@ -94,7 +94,7 @@ class Cache:
             raise BadSetup(
                 f"Cache(tags={tags!r}) would be one tag a letter; write tags=({tags!r},)"
             )
-        self.tags, self.copy = tags, copy
+        self.tags, self.copy, self.every = tags, copy, every
         self.store: Store = MemoryStore(name_key=_name) if store is None else store
         self._scope_of = _scope_reader(scope)
         self._off = settings.off_at_construction()
@@ -169,8 +169,9 @@ class Cache:
             if isinstance(answer, Stream):
                 # Kept when complete: a broken or abandoned one is not an answer.
                 is_live, recording = True, answer.recording
-                recording.when_done(partial(self._stream_done, key, load, recording))
-            else:
+                keeps = call.operation.keeps
+                recording.when_done(partial(self._stream_done, key, load, recording, keeps))
+            elif call.operation.keeps is None or call.operation.keeps(answer):
                 await self._keep(key, load, answer)
         finally:
             if not is_live:
@@ -186,10 +187,12 @@ class Cache:
         key: Hashable,
         load: _Load,
         recording: Recording[Any],
+        keeps: Callable[[Any], bool] | None,
         error: BaseException | None,
     ) -> None:
-        if error is None:
-            bridge.now_or_background(self._keep_stream(key, load, Stream(recording)))
+        stream = Stream(recording)
+        if error is None and (keeps is None or keeps(stream)):
+            bridge.now_or_background(self._keep_stream(key, load, stream))
         else:
             self._unload(key, load)
 

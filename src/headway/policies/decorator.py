@@ -121,6 +121,7 @@ def operation(
     name: str | None = None,
     version: str | int = "",
     kind: str = "call",
+    keeps: Callable[[Any], bool] | None = None,
 ) -> Decorator:
     """Run every call of the decorated function through *policies*, given in any order.
 
@@ -136,8 +137,15 @@ def operation(
             name.
         version: part of the key; change it when the function begins to answer differently.
         kind: what it is, for receipts: tool, model, step, query ...
+        keeps: which answers a ``Cache`` may keep, as a function of the answer; default: all.
     """
-    return lambda run: _face(build(run, policies, key=key, name=name, version=version, kind=kind))  # type: ignore[return-value]
+
+    def decorate(run: Callable[..., Any]) -> Callable[..., Any]:
+        return _face(
+            build(run, policies, key=key, name=name, version=version, kind=kind, keeps=keeps)
+        )
+
+    return decorate  # type: ignore[return-value]
 
 
 def batched(
@@ -162,6 +170,7 @@ def build(
     name: str | None = None,
     version: str | int = "",
     kind: str = "call",
+    keeps: Callable[[Any], bool] | None = None,
 ) -> Operation:
     """The operation itself, watched, without the function around it."""
     listed = tuple(policies)
@@ -169,7 +178,7 @@ def build(
     _refuse_what_is_no_policy(run, listed)
     if not any(policy.place == Place.WATCH for policy in listed):
         listed = (Watch(), *listed)
-    return Operation(run, listed, key=key, name=name, version=str(version), kind=kind)
+    return Operation(run, listed, key=key, name=name, version=str(version), kind=kind, keeps=keeps)
 
 
 def _refuse_what_is_no_function(run: object) -> None:
