@@ -450,6 +450,48 @@ async def test_notes_come_with_each_chunk_and_once_at_the_end(source: Source) ->
     assert notes[-1] == "at once"
 
 
+async def test_a_note_that_fails_keeps_nobody_waiting(
+    source: Source, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(error: BaseException | None) -> None:
+        raise KeyError("note")
+
+    source.give(1)
+    stream = await Stream.start(source.chunks())
+    notes: list[object] = []
+    stream.recording.when_done(fails)
+    stream.recording.when_done(notes.append)
+    reader = asyncio.create_task(stream.collect())
+    await settle()
+    source.end()
+    async with asyncio.timeout(2):
+        assert await reader == [1]
+    assert notes == [None]
+    assert "a note at the end of a stream failed" in caplog.text
+
+
+def test_a_stream_on_a_loop_that_was_thrown_away_is_not_complete() -> None:
+    ends: list[object] = []
+
+    async def begin() -> Stream[int]:
+        async def endless() -> AsyncIterator[int]:
+            yield 1
+            await asyncio.get_running_loop().create_future()
+
+        stream = await Stream.start(endless())
+        stream.recording.when_done(ends.append)
+        return stream
+
+    loop = asyncio.new_event_loop()
+    stream = loop.run_until_complete(begin())
+    loop.close()
+    stream.recording._task.get_coro().close()
+    assert stream.recording.ended
+    assert isinstance(ends[0], GeneratorExit)
+    with pytest.raises(StreamBroken):
+        asyncio.run(stream.collect())
+
+
 async def test_a_recording_can_be_failed_from_outside(source: Source) -> None:
     late = TimeoutError("late")
     source.give(1)
