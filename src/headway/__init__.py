@@ -11,6 +11,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import clock
+from .bridge import on_a_loop
 from .call import Call, Operation, Place, Policy, Proceed
 from .clock import Duration, seconds
 from .errors import (
@@ -52,6 +53,7 @@ from .policies import (
     Timeout,
     Watch,
     batched,
+    note,
     operation,
 )
 from .scope import HIGH, LOW, NORMAL, progress, scope
@@ -67,6 +69,7 @@ if _TYPE_CHECKING:
         earlier,
         earlier_durations,
         latest_run,
+        list_runs,
         read_run,
         record,
         render,
@@ -80,6 +83,7 @@ _LATER = {
     "earlier": "runs",
     "earlier_durations": "runs",
     "latest_run": "runs",
+    "list_runs": "runs",
     "read_run": "runs",
     "record": "runs",
     "render": "runs",
@@ -142,8 +146,11 @@ __all__ = [
     "earlier",
     "earlier_durations",
     "latest_run",
+    "list_runs",
     "listen",
+    "note",
     "off",
+    "on_a_loop",
     "operation",
     "progress",
     "read_run",

@@ -25,6 +25,12 @@ class BadSetup(HeadwayError, ValueError):
     """A setting or a use that cannot work; the message names the value and the way out."""
 
 
+def refuse_unless_whole(where: str, value: object, least: int = 1) -> None:
+    """Raise ``BadSetup`` unless *value* is a whole number of at least *least*."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise BadSetup(f"{where}: {value!r} will not do; use a whole number of {least} or more")
+
+
 class NoKey(HeadwayError, TypeError):
     """A call whose question cannot be written down as a key."""
 

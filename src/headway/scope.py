@@ -12,6 +12,7 @@ from itertools import count
 import msgspec
 
 from . import clock, events
+from .errors import refuse_unless_whole
 
 HIGH, NORMAL, LOW = 0, 1, 2
 """Priorities of a call at a limit: lower numbers go first."""
@@ -58,6 +59,8 @@ def scope(
     priority: int | None = None,
 ) -> Iterator[Scope]:
     """Name who is asking for every call made in the block; what is not given stays as it was."""
+    if priority is not None:
+        refuse_unless_whole("scope(priority=...)", priority, least=0)
     before = current.get()
     inside = Scope(
         run=run if run is not None else before.run,

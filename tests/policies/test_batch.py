@@ -383,7 +383,7 @@ def test_a_stream_is_refused_where_it_is_written() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"max_items": 0}, r"Batch\(max_items=0\)"),
+        ({"max_items": 0}, r"Batch\(max_items=...\): 0 will not do"),
         ({"max_wait": "soon"}, r"Batch\(max_wait"),
         ({"max_wait": -1}, r"Batch\(max_wait"),
     ],

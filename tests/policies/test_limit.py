@@ -464,7 +464,7 @@ def test_plain_functions_on_threads_are_limited_too() -> None:
     ("arguments", "said"),
     [
         ({}, "limits nothing"),
-        ({"at_once": 0}, "lets nothing pass"),
+        ({"at_once": 0}, "0 will not do"),
         ({"per_second": 0}, "lets nothing pass"),
         ({"per_minute": -1}, "lets nothing pass"),
         ({"per_second": float("nan")}, "lets nothing pass"),

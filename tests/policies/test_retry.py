@@ -273,7 +273,7 @@ def test_a_plain_function_is_tried_again() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"attempts": 0, "on": OSError}, "never asks"),
+        ({"attempts": 0, "on": OSError}, "0 will not do"),
         ({"on": "ConnectionError"}, "exception classes"),
         ({"on": ()}, "exception classes"),
         ({"on": BaseException}, "exception classes"),

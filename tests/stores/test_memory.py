@@ -74,8 +74,10 @@ async def test_clearing_lets_go_of_the_values_at_once() -> None:
 
 
 def test_wrong_bounds_and_policies_are_named() -> None:
-    with pytest.raises(BadSetup, match="max_entries=0"):
+    with pytest.raises(BadSetup, match=r"max_entries=...\): 0 will not do"):
         MemoryStore(max_entries=0)
+    with pytest.raises(BadSetup, match="'1000'"):
+        MemoryStore("1000")  # type: ignore[arg-type]
     with pytest.raises(BadSetup, match="max_bytes='64 elephants'"):
         MemoryStore(max_bytes="64 elephants")
     with pytest.raises(BadSetup, match=r"policy='fifo'.*s3-fifo"):

@@ -12,7 +12,7 @@ from typing import TypeVar, overload
 from .. import clock
 from ..call import Policy
 from ..clock import Duration
-from ..errors import BadSetup, NoKey
+from ..errors import BadSetup, NoKey, refuse_unless_whole
 from ..policies.decorator import build
 from . import inputs as given_inputs
 from . import picture
@@ -50,8 +50,8 @@ class Graph:
     """
 
     def __init__(self, name: str = "graph", *, at_once: int | None = None) -> None:
-        if at_once is not None and at_once < 1:
-            raise BadSetup(f"Graph(at_once={at_once}) runs nothing; use 1 or more, or None")
+        if at_once is not None:
+            refuse_unless_whole("Graph(at_once=...)", at_once)
         self.name, self.at_once = name, at_once
         self._steps: dict[str, Step] = {}
         self._told_s: dict[str, float] = {}

@@ -8,7 +8,7 @@ from .limit import Limit
 from .retry import Retry
 from .share import Share
 from .timeout import Timeout
-from .watch import Watch
+from .watch import Watch, note
 
 __all__ = [
     "Answer",
@@ -25,5 +25,6 @@ __all__ = [
     "Watch",
     "batched",
     "build",
+    "note",
     "operation",
 ]

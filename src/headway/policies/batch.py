@@ -11,7 +11,7 @@ from weakref import WeakSet
 from .. import clock, events, settings
 from ..call import Call, Operation, Place, Proceed
 from ..clock import Duration, Timer
-from ..errors import BadSetup, CallCancelled
+from ..errors import BadSetup, CallCancelled, refuse_unless_whole
 from ..stream import Stream
 from .watch import note
 
@@ -30,8 +30,7 @@ class Batch:
     place = Place.BATCH
 
     def __init__(self, max_items: int = 64, max_wait: Duration = "5ms") -> None:
-        if max_items < 1:
-            raise BadSetup(f"Batch(max_items={max_items}) holds nothing; use 1 or more")
+        refuse_unless_whole("Batch(max_items=...)", max_items)
         try:
             self.max_items, self.max_wait_s = max_items, clock.seconds(max_wait)
         except ValueError as wrong:

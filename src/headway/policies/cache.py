@@ -94,6 +94,8 @@ class Cache:
             raise BadSetup(
                 f"Cache(tags={tags!r}) would be one tag a letter; write tags=({tags!r},)"
             )
+        if isinstance(store, type):
+            raise BadSetup(f"Cache(store={store.__name__}): give an object, {store.__name__}()")
         self.tags, self.copy, self.every = tags, copy, every
         self.store: Store = MemoryStore(name_key=_name) if store is None else store
         self._scope_of = _scope_reader(scope)
@@ -103,6 +105,9 @@ class Cache:
         self._refresh_not_before: dict[Hashable, float] = {}
         self._hits = self._stale = self._refreshed = self._refreshes_failed = 0
         self._store_failures = 0
+
+    def __repr__(self) -> str:
+        return f"Cache(ttl={self.ttl_s:g}, stale_for={self.stale_for_s:g})"
 
     def check(self, operation: Operation) -> None:
         """Refuse a tag with a gap that no argument fills."""

@@ -139,6 +139,10 @@ def operation(
         kind: what it is, for receipts: tool, model, step, query ...
         keeps: which answers a ``Cache`` may keep, as a function of the answer; default: all.
     """
+    if len(policies) == 1 and inspect.isroutine(policies[0]):
+        raise BadSetup("write @operation() with brackets, also without policies")
+    if key is not None and not (callable(key) or isinstance(key, Without)):
+        raise BadSetup(f"operation(key={key!r}); use without(...) or a function of (args, kwargs)")
 
     def decorate(run: Callable[..., Any]) -> Callable[..., Any]:
         return _face(

@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from .. import clock, events
 from ..call import Call, Place, Proceed
-from ..errors import BadSetup, LimitExceeded
+from ..errors import BadSetup, LimitExceeded, refuse_unless_whole
 from ..scope import current
 from ..stream import Stream
 from .watch import note
@@ -44,16 +44,19 @@ class Limit:
         burst: int | None = None,
         max_waiting: int | None = None,
     ) -> None:
-        if at_once is not None and at_once < 1:
-            raise BadSetup(f"Limit(at_once={at_once}) lets nothing pass; use at_once >= 1")
+        if at_once is not None:
+            refuse_unless_whole("Limit(at_once=...)", at_once)
         if at_once is None and per_second is None and per_minute is None:
             raise BadSetup("Limit() limits nothing; give at_once, per_second or per_minute")
-        if max_waiting is not None and max_waiting < 0:
-            raise BadSetup(f"Limit(max_waiting={max_waiting}); use 0 or more")
+        if max_waiting is not None:
+            refuse_unless_whole("Limit(max_waiting=...)", max_waiting, least=0)
         self.at_once, self.max_waiting = at_once, max_waiting
         self._rate = _Rate.of(per_second, per_minute, burst)
         self._begin()
         _limits.add(self)
+
+    def __repr__(self) -> str:
+        return f"Limit(at_once={self.at_once}, inside={self._inside}, waiting={self._waiting})"
 
     def _begin(self) -> None:
         self._inside = 0

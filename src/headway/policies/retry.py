@@ -11,7 +11,7 @@ from typing import Any
 from .. import clock, events
 from ..call import Call, Place, Proceed
 from ..clock import Duration
-from ..errors import BadSetup
+from ..errors import BadSetup, refuse_unless_whole
 from .watch import note
 
 Failures = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
@@ -44,8 +44,7 @@ class Retry:
         max_wait: Duration = "30s",
         within: Duration | None = None,
     ) -> None:
-        if attempts < 1:
-            raise BadSetup(f"Retry({attempts}) never asks; use 1 or more attempts")
+        refuse_unless_whole("Retry(attempts=...)", attempts)
         self.attempts, self.on = attempts, on
         self._may_pass = _judge(on)
         self.first_wait_s = _seconds("first_wait", first_wait)

@@ -12,7 +12,7 @@ from logging import DEBUG
 from typing import Final, Literal
 
 from .. import clock
-from ..errors import BadSetup
+from ..errors import BadSetup, refuse_unless_whole
 from .entry import Entry, Key, StoreStatistics
 from .eviction import MOST_USES, Eviction, Lru, S3Fifo, Slot
 from .invalidation import MAX_TAGS, Invalidations
@@ -66,8 +66,7 @@ class MemoryStore:
         name_key: Callable[[Key], str] = digest_of_repr,
         max_tags: int = MAX_TAGS,
     ) -> None:
-        if max_entries < 1:
-            raise BadSetup(f"MemoryStore(max_entries={max_entries!r}): must be at least 1")
+        refuse_unless_whole("MemoryStore(max_entries=...)", max_entries)
         if policy not in ("s3-fifo", "lru"):
             raise BadSetup(f'MemoryStore(policy={policy!r}): choose "s3-fifo" or "lru"')
         self.max_entries = max_entries
