@@ -101,9 +101,9 @@ class Operation:
 
     def _folded(self, way: Proceed) -> Proceed:
         for policy in reversed(self.policies):
-            way = functools.partial(policy.around, proceed=way)
+            way = _inward(policy.around, way)
             if not self.is_async and policy.place > Place.SHARE:
-                way = functools.partial(_through_the_gate, way)
+                way = _inward(_through_the_gate, way)
         return way
 
     def explain(self) -> str:
@@ -124,7 +124,12 @@ def _innermost(run: Callable[..., Any]) -> Proceed:
     return on_a_thread
 
 
-async def _through_the_gate(way: Proceed, call: Call) -> Any:
+def _inward(around: Callable[[Call, Proceed], Coroutine[Any, Any, Any]], way: Proceed) -> Proceed:
+    # A closure: a partial with a keyword costs half as much again on every call.
+    return lambda call: around(call, way)
+
+
+async def _through_the_gate(call: Call, way: Proceed) -> Any:
     """What stands inside Share may need a loop; a caller without one leaves for it here."""
     await bridge.on_a_loop()
     return await way(call)
