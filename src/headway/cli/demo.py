@@ -27,8 +27,8 @@ def demo(
 ) -> None:
     """Research a company twice on scripted durations: in turn, then through Headway.
 
-    Needs no key and no network. Data tools take 10 s each, analysts 60 to 90 s, sections 10 to 15 s,
-    divided by the scale.
+    Needs no key and no network. Data tools take 10 s each, analysts 60 to 90 s, sections 10 to
+    15 s, divided by the scale.
     """
     import msgspec
 

@@ -23,6 +23,7 @@ from .pace import NOMINAL_S, Pace
 from .prose import Section
 from .report_file import ReportFile
 from .sections import SECTION_TITLES
+from .team import Team
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +39,10 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a research did, in seconds and counts; ``asked`` and ``run`` are counted by the tools."""
+    """What a research did, in seconds and counts.
+
+    What was ``asked`` and ``run`` is counted by the tools.
+    """
 
     wall_s: float
     first_section_s: float | None
@@ -103,7 +107,7 @@ class _Work:
         self.symbol = normal_symbol(setting.symbol)
         self.pace = Pace(setting.scale)
         self.tools = DataTools(self.pace, share_for="1h" if through_headway else None)
-        self.graph = research_graph(self.tools, self.pace)
+        self.graph = research_graph(Team(self.tools, self.pace), self.pace)
         self.through_headway = through_headway
         day = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
         company = company_profile(self.symbol).short_name
@@ -160,7 +164,7 @@ class _Work:
         if self.pace.scale is None:
             return None
         if self.through_headway:
-            return research_graph(self.tools, Pace(1)).plan().critical_path().seconds
+            return research_graph(Team(self.tools, Pace(1)), Pace(1)).plan().critical_path().seconds
         data = [NOMINAL_S[part] for (part, _), runs in self.tools.ran.items() for _ in range(runs)]
         others = [seconds for part, seconds in NOMINAL_S.items() if part not in TOOLS]
         return sum(data) + sum(others)

@@ -4,44 +4,89 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from headway import Cache, CacheStatistics, Policy, operation
 
-from .company_data import company_filings, company_financials, company_profile
+from .company_data import (
+    company_filings,
+    company_financials,
+    company_profile,
+    compare_companies,
+)
+from .company_records import (
+    CompanyFilings,
+    CompanyFinancials,
+    CompanyProfile,
+    Comparison,
+    Period,
+)
+from .model_view import ModelView, model_view
 from .pace import Pace
+from .price_path import PricePath, price_path
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-TOOLS = ("profile", "financials", "filings")
+TOOLS = ("profile", "financials", "filings", "compare", "model_view", "price_path")
 
 
 class DataTools:
-    """Profile, financials and filings of a company; each asks its source anew unless it has a cache.
+    """What can be asked about companies; each tool asks its source anew unless it has a cache.
 
-    The counts are taken inside the tools, so they can be held against a receipt.
+    All raise UnknownTicker. The counts are taken inside the tools, so they can be held against a
+    receipt; a question is the tool and its arguments.
     """
 
     def __init__(self, pace: Pace, *, share_for: str | None = None) -> None:
         self._pace = pace
         self._caches: list[Cache] = []
         self._share_for = share_for
-        self.asked: Counter[tuple[str, str]] = Counter()
-        self.ran: Counter[tuple[str, str]] = Counter()
-        self.profile = self._tool("profile", company_profile)
-        self.financials = self._tool("financials", company_financials)
-        self.filings = self._tool("filings", company_filings)
+        self.asked: Counter[tuple[str, tuple[object, ...]]] = Counter()
+        self.ran: Counter[tuple[str, tuple[object, ...]]] = Counter()
+        self._profile = self._tool("profile", company_profile)
+        self._financials = self._tool("financials", company_financials)
+        self._filings = self._tool("filings", company_filings)
+        self._compare = self._tool("compare", compare_companies)
+        self._model_view = self._tool("model_view", model_view)
+        self._price_path = self._tool("price_path", price_path)
 
-    def _tool(self, name: str, look_up: Callable[[str], T]) -> Callable[[str], Awaitable[T]]:
+    async def profile(self, symbol: str) -> CompanyProfile:
+        """Who the company is, how large, and what its revenue comes from."""
+        return await self._profile(symbol)
+
+    async def financials(self, symbol: str, period: Period = "annual") -> CompanyFinancials:
+        """All years or quarters, oldest first."""
+        return await self._financials(symbol, period)
+
+    async def filings(self, symbol: str) -> CompanyFilings:
+        """All filings, newest first."""
+        return await self._filings(symbol)
+
+    async def compare(
+        self, symbols: tuple[str, ...], metrics: tuple[str, ...] | None = None
+    ) -> Comparison:
+        """The latest years of companies side by side. Raises UnknownMetric, ValueError."""
+        return await self._compare(symbols, metrics)
+
+    async def model_view(self, symbol: str) -> ModelView:
+        """What a fixed rule says of the latest year."""
+        return await self._model_view(symbol)
+
+    async def price_path(self, symbol: str, days: int = 252) -> PricePath:
+        """A made-up path of closing values, marked as synthetic. Raises ValueError."""
+        return await self._price_path(symbol, days)
+
+    def _tool(self, name: str, look_up: Callable[P, T]) -> Callable[P, Awaitable[T]]:
         @operation(*self._policies(), name=name, kind="tool")
-        async def fetch(symbol: str) -> T:
-            self.ran[name, symbol] += 1
+        async def fetch(*args: P.args, **kwargs: P.kwargs) -> T:
+            self.ran[name, args] += 1
             await self._pace.spend(name)
-            return look_up(symbol)
+            return look_up(*args, **kwargs)
 
-        async def ask(symbol: str) -> T:
-            self.asked[name, symbol] += 1
-            return await fetch(symbol)
+        async def ask(*args: P.args, **kwargs: P.kwargs) -> T:
+            self.asked[name, args] += 1
+            return await fetch(*args, **kwargs)
 
         return ask
 

@@ -1,4 +1,4 @@
-"""A research as such applications are usually written: everything in turn, the report at the end."""
+"""A research as such applications are often written: all in turn, the report at the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from headway import operation, scope
 
+from .by_graph import AGENTS
 from .data_tools import DataTools
 from .pace import Pace
 from .prose import Section
@@ -19,31 +20,28 @@ async def research_in_turn(symbol: str, tools: DataTools, pace: Pace) -> list[Se
     """The sections in reading order, once the last one is finished."""
     team = Team(tools, pace)
     with scope(agent="coordinator"):
-        await tools.profile(symbol)
-        await tools.financials(symbol)
-        await tools.filings(symbol)
+        data = (await team.profile(symbol), await team.financials(symbol))
+        filed = await team.filings(symbol)
     fundamentals = await _step(
-        "fundamentals_findings", "fundamentals", lambda: team.analyse_fundamentals(symbol)
+        "fundamentals_findings", lambda: team.fundamentals_findings(symbol, *data, filed)
     )
-    filings = await _step("filings_findings", "filings", lambda: team.analyse_filings(symbol))
-    risk = await _step("risk_findings", "risk", lambda: team.analyse_risk(symbol))
+    filings = await _step("filings_findings", lambda: team.filings_findings(symbol, *data, filed))
+    risk = await _step("risk_findings", lambda: team.risk_findings(symbol, *data, filed))
     return [
-        await _step("summary", "writer", lambda: team.write_summary(fundamentals, filings, risk)),
-        await _step("fundamentals", "writer", lambda: team.write_fundamentals(fundamentals)),
-        await _step("news", "writer", lambda: team.write_news(filings)),
-        await _step("risk", "writer", lambda: team.write_risk(risk)),
-        await _step(
-            "synthesis", "writer", lambda: team.write_synthesis(fundamentals, filings, risk)
-        ),
+        await _step("summary", lambda: team.summary(fundamentals, filings, risk)),
+        await _step("fundamentals", lambda: team.fundamentals(fundamentals)),
+        await _step("news", lambda: team.news(filings)),
+        await _step("risk", lambda: team.risk(risk)),
+        await _step("synthesis", lambda: team.synthesis(fundamentals, filings, risk)),
     ]
 
 
-async def _step(part: str, agent: str, work: Callable[[], Awaitable[T]]) -> T:
+async def _step(part: str, work: Callable[[], Awaitable[T]]) -> T:
     """The work under the name it has in the graph, so that the two receipts can be compared."""
 
     @operation(name=f"research.{part}", kind="step")
     async def step() -> T:
         return await work()
 
-    with scope(agent=agent):
+    with scope(agent=AGENTS[part]):
         return await step()

@@ -16,8 +16,9 @@ _WIDTH = 100
 class LiveLine:
     """Shows what is under way, at least once a second, from a thread of its own.
 
-    On a terminal one line is drawn over and over; into a pipe a line is written when nothing else was
-    for a while. Give it to ``headway.listen``; use it as a context manager; print through ``aside``.
+    On a terminal one line is drawn over and over; into a pipe a line is written when nothing else
+    was for a while. Give it to ``headway.listen``; use it as a context manager; print through
+    ``aside``.
     """
 
     def __init__(self, stream: TextIO, title: str, eta_s: float | None, eta_from: int) -> None:

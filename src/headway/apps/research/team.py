@@ -1,4 +1,7 @@
-"""The analysts and writers of a research: what each asks for, and what it hands over."""
+"""The analysts and writers of a research: what each asks for, and what it hands over.
+
+Every method is a step of the graph; its parameters name the steps it needs.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +27,62 @@ from .sections import (
 Analysis: TypeAlias = Callable[[CompanyProfile, CompanyFinancials, CompanyFilings], Findings]
 
 
-class Team:
-    """Three analysts, each of whom fetches the data itself, as agents do; and those who write."""
+class Coordinator:
+    """Fetches the data before the analysts ask for it."""
 
-    def __init__(self, tools: DataTools, pace: Pace) -> None:
-        self._tools, self._pace = tools, pace
+    def __init__(self, tools: DataTools) -> None:
+        self._tools = tools
 
-    async def analyse_fundamentals(self, symbol: str) -> Findings:
+    async def profile(self, symbol: str) -> CompanyProfile:
+        """Who the company is."""
+        return await self._tools.profile(symbol)
+
+    async def financials(self, symbol: str) -> CompanyFinancials:
+        """Its years."""
+        return await self._tools.financials(symbol)
+
+    async def filings(self, symbol: str) -> CompanyFilings:
+        """What it filed."""
+        return await self._tools.filings(symbol)
+
+
+class Team(Coordinator):
+    """Three analysts, each of whom fetches the data itself, as agents do; and those who write.
+
+    The analysts have the data as parameters only so that they wait until it is fetched.
+    """
+
+    def __init__(self, tools: DataTools, pace: Pace, *, synthetic_price: bool = False) -> None:
+        super().__init__(tools)
+        self._pace, self._synthetic_price = pace, synthetic_price
+
+    async def fundamentals_findings(
+        self,
+        symbol: str,
+        profile: CompanyProfile,
+        financials: CompanyFinancials,
+        filings: CompanyFilings,
+    ) -> Findings:
         """How the company grows, earns and spends."""
         return await self._analysis("fundamentals_findings", analyse_fundamentals, symbol)
 
-    async def analyse_filings(self, symbol: str) -> Findings:
+    async def filings_findings(
+        self,
+        symbol: str,
+        profile: CompanyProfile,
+        financials: CompanyFinancials,
+        filings: CompanyFilings,
+    ) -> Findings:
         """What the company has told its regulator lately."""
         return await self._analysis("filings_findings", analyse_filings, symbol)
 
-    async def analyse_risk(self, symbol: str) -> Findings:
+    async def risk_findings(
+        self,
+        symbol: str,
+        profile: CompanyProfile,
+        financials: CompanyFinancials,
+        filings: CompanyFilings,
+    ) -> Findings:
         """What could go wrong."""
         return await self._analysis("risk_findings", analyse_risk, symbol)
 
@@ -50,31 +94,39 @@ class Team:
         await self._pace.spend(part)
         return analyse(profile, financials, filings)
 
-    async def write_fundamentals(self, fundamentals: Findings) -> Section:
-        """The section on growth, margins, profit and cash."""
-        await self._pace.spend("fundamentals")
-        return write_fundamentals(fundamentals)
-
-    async def write_news(self, filings: Findings) -> Section:
-        """The section on what was filed."""
-        await self._pace.spend("news")
-        return write_news(filings)
-
-    async def write_risk(self, risk: Findings) -> Section:
-        """The section on debt, liquidity, concentration and gaps."""
-        await self._pace.spend("risk")
-        return write_risk(risk)
-
-    async def write_summary(
-        self, fundamentals: Findings, filings: Findings, risk: Findings
+    async def summary(
+        self,
+        fundamentals_findings: Findings,
+        filings_findings: Findings,
+        risk_findings: Findings,
     ) -> Section:
         """The report in a minute."""
         await self._pace.spend("summary")
-        return write_summary(fundamentals, filings, risk)
+        return write_summary(fundamentals_findings, filings_findings, risk_findings)
 
-    async def write_synthesis(
-        self, fundamentals: Findings, filings: Findings, risk: Findings
+    async def fundamentals(self, fundamentals_findings: Findings) -> Section:
+        """The section on growth, margins, profit and cash."""
+        await self._pace.spend("fundamentals")
+        return write_fundamentals(fundamentals_findings)
+
+    async def news(self, filings_findings: Findings) -> Section:
+        """The section on what was filed."""
+        await self._pace.spend("news")
+        return write_news(filings_findings)
+
+    async def risk(self, risk_findings: Findings) -> Section:
+        """The section on debt, liquidity, concentration and gaps."""
+        await self._pace.spend("risk")
+        if not self._synthetic_price:
+            return write_risk(risk_findings)
+        return write_risk(risk_findings, await self._tools.price_path(risk_findings.symbol))
+
+    async def synthesis(
+        self,
+        fundamentals_findings: Findings,
+        filings_findings: Findings,
+        risk_findings: Findings,
     ) -> Section:
         """What it adds up to."""
         await self._pace.spend("synthesis")
-        return write_synthesis(fundamentals, filings, risk)
+        return write_synthesis(fundamentals_findings, filings_findings, risk_findings)
