@@ -37,6 +37,8 @@ class Section(msgspec.Struct, frozen=True):
     figures: tuple[Figure, ...]
     sources: tuple[Source, ...]
     synthetic: bool = False
+    unverified: tuple[str, ...] = ()
+    """What a model wrote and the data does not hold: numbers, and names of figures."""
 
     @property
     def body(self) -> str:
@@ -45,13 +47,30 @@ class Section(msgspec.Struct, frozen=True):
         return self.text if not lines else f"{self.text}\n\nSources:\n\n" + "  \n".join(lines)
 
 
+class Citations:
+    """The filings behind a text, numbered from 1 in the order in which they come up."""
+
+    def __init__(self) -> None:
+        self._sources: dict[tuple[str | None, ...], Source] = {}
+
+    def number(self, source: Source) -> int:
+        """The place of a filing in the list; one filing has one place, however it was read."""
+        filing = (source.form, source.period_end, source.filed, source.accession)
+        self._sources.setdefault(filing, source)
+        return list(self._sources).index(filing) + 1
+
+    def listed(self) -> tuple[Source, ...]:
+        """The list."""
+        return tuple(self._sources.values())
+
+
 class Prose:
     """A text that grows by sentences, and remembers the figures and filings put into it."""
 
     def __init__(self) -> None:
         self._paragraphs: list[list[str]] = [[]]
         self._figures: dict[Figure, None] = {}
-        self._sources: dict[tuple[str | None, ...], Source] = {}
+        self._citations = Citations()
 
     def say(self, template: str, injected: Mapping[str, Injected]) -> None:
         """Add the template's sentences to the paragraph, each with its markers."""
@@ -81,9 +100,7 @@ class Prose:
     def section(self, key: str, title: str, synthetic: bool = False) -> Section:
         """The finished section."""
         text = "\n\n".join(" ".join(sentences) for sentences in self._paragraphs if sentences)
-        return Section(
-            key, title, text, tuple(self._figures), tuple(self._sources.values()), synthetic
-        )
+        return Section(key, title, text, tuple(self._figures), self._citations.listed(), synthetic)
 
     def _sentence(self, clauses: Sequence[Clause]) -> str:
         parts: list[str] = []
@@ -96,20 +113,26 @@ class Prose:
         return _with_markers(_capitalised("".join(parts)), markers)
 
     def _inject(self, name: str, value: Injected, spec: str, markers: set[int]) -> str:
-        if isinstance(value, str):
-            return value
-        if isinstance(value, Filing):
-            markers.add(self._number(value.source()))
-            return _filing_words(name, value, spec)
-        self._figures[value] = None
-        markers.update(self._number(source) for source in value.sources)
-        return _figure_words(name, value, spec)
+        markers.update(self._citations.number(source) for source in sources_behind(value))
+        if isinstance(value, Figure):
+            self._figures[value] = None
+        return words_of(name, value, spec)
 
-    def _number(self, source: Source) -> int:
-        """The place of a filing in the list; one filing has one place, however it was read."""
-        filing = (source.form, source.period_end, source.filed, source.accession)
-        self._sources.setdefault(filing, source)
-        return list(self._sources).index(filing) + 1
+
+def sources_behind(value: Injected) -> tuple[Source, ...]:
+    """The filings that an injected value rests on; a word rests on none."""
+    if isinstance(value, Filing):
+        return (value.source(),)
+    return value.sources if isinstance(value, Figure) else ()
+
+
+def words_of(name: str, value: Injected, spec: str) -> str:
+    """What stands in the text for `{name:spec}`. Raises ValueError if it takes no such `spec`."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Filing):
+        return _filing_words(name, value, spec)
+    return _figure_words(name, value, spec)
 
 
 def _figure_words(name: str, figure: Figure, spec: str) -> str:

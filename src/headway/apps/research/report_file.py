@@ -86,6 +86,9 @@ def render_report(
     head = [f"# {heading}", f"Research report of {day}. {DISCLAIMER}"]
     if any(section.synthetic for section in sections.values()):
         head.append(f"**Holds synthetic data, marked where it is used.** {SYNTHETIC_NOTE}")
+    unverified = sum(len(section.unverified) for section in sections.values())
+    if unverified:
+        head.append(f"**{_marked(unverified)} not in the data, marked as unverified.**")
     for key, title in SECTION_TITLES.items():
         head += [f"## {title}", _body(key, sections, left_out)]
     return "\n\n".join(head) + "\n"
@@ -101,6 +104,10 @@ def replace_whole(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
+
+
+def _marked(unverified: int) -> str:
+    return "1 figure is" if unverified == 1 else f"{unverified} figures are"
 
 
 def _body(key: str, sections: Mapping[str, Section], left_out: Mapping[str, str]) -> str:
