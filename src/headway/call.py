@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, ClassVar, Literal, Protocol
 
 from . import bridge
+from .errors import BadSetup
 from .keys import KeyOf, Without, bind, key_from_signature
 from .stream import Stream
 
@@ -119,7 +120,11 @@ def _innermost(run: Callable[..., Any]) -> Proceed:
 
     async def on_a_thread(call: Call) -> Any:
         await bridge.on_a_loop()
-        return await bridge.in_thread(functools.partial(run, *call.args, **call.kwargs))
+        answer = await bridge.in_thread(functools.partial(run, *call.args, **call.kwargs))
+        if inspect.iscoroutine(answer):  # kept, it would be awaited twice
+            answer.close()
+            raise BadSetup(f"{call.operation.name} gives a coroutine; write it as `async def`")
+        return answer
 
     return on_a_thread
 

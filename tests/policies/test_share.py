@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
@@ -404,6 +405,9 @@ def test_work_on_a_loop_that_was_closed_without_a_word_is_not_joined() -> None:
             return await find("x")
 
     assert asyncio.run(ask()) == 2
+    find = None  # type: ignore[assignment]
+    del left  # asyncio says that they were never finished: here, and not at some later test
+    gc.collect()
 
 
 def test_a_stream_on_another_loop_is_asked_for_anew() -> None:
