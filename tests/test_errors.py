@@ -17,7 +17,9 @@ from headway import (
 OWN = [
     kind
     for _, kind in inspect.getmembers(errors, inspect.isclass)
-    if kind.__module__ == errors.__name__ and kind is not HeadwayError
+    if kind.__module__ == errors.__name__
+    and issubclass(kind, BaseException)
+    and kind is not HeadwayError
 ]
 
 
