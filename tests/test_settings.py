@@ -36,8 +36,13 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("of = true", "did you mean `off`"),
-        ("colour = 1", "the settings are off, log, folder"),
-        ('off = "yes"', "off"),
+        ("\ncolour = 1", "line 2: there is no setting `colour`; known are off, log, folder, prices"),
+        ('off = "yes"', "line 1: `off` must be true or false, not 'yes'"),
+        ("off = 1", "`off` must be true or false, not 1"),
+        ("log = 3", "`log` must be text"),
+        ('folder = ""', "`folder` must be the path of a folder"),
+        ('folder = ["runs"]', "`folder` must be the path of a folder"),
+        ("prices = 3", "`prices` must be tables"),
         ("off = ", "cannot be read"),
     ],
 )

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from .. import settings
 from ..errors import BadSetup
 from . import demo, receipt, research
 
+
+class OneLineErrors(TyperGroup):
+    """Ends any sub-command with one line and exit code 2 if the set-up is wrong."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BadSetup as wrong:
+            typer.echo(f"headway: {wrong}", err=True)
+            raise typer.Exit(2) from None
+
+
 app = typer.Typer(
     name="headway",
+    cls=OneLineErrors,
     help="The performance layer for LLM agents: removes what need not run, and shows a receipt.",
     no_args_is_help=True,
     add_completion=False,
@@ -43,8 +56,5 @@ def common(
     ] = False,
 ) -> None:
     """Options for every sub-command."""
-    try:
-        settings.switch_logging(log_level or os.environ.get("HEADWAY_LOG") or "warning")
-    except BadSetup as wrong:
-        typer.echo(f"headway: {wrong}", err=True)
-        raise typer.Exit(2) from None
+    chosen = settings.load()
+    settings.switch_logging(log_level or chosen.log or "warning")

@@ -39,8 +39,8 @@ def _found(run: str, folder: Path) -> RecordedRun:
     for each in listed:
         if each.run == run:
             return read_run(*each.paths)
-    known = ", ".join(each.run for each in listed[-3:]) or "none"
-    _refuse(f"{run!r} is no file and no run in {folder}; the newest there: {known}")
+    known = ", ".join(each.run for each in listed[:3]) or "none"
+    return _refuse(f"{run!r} is no file and no run in {folder}; the newest there: {known}")
 
 
 def _refuse(message: str) -> NoReturn:

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import clock, events
+from .. import clock, events, settings
 from ..errors import BadSetup
 from ..scope import new_run_id, scope
 from .journal import FORMAT, Header, Journal, open_journal
@@ -171,7 +171,9 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 @contextmanager
-def record(name: str, *, folder: Path | str = ".headway", run: str | None = None) -> Iterator[Run]:
+def record(
+    name: str, *, folder: Path | str | None = None, run: str | None = None
+) -> Iterator[Run]:
     """Record everything called in the block as one run, in ``<folder>/runs/<start>-<run>.jsonl``.
 
     A disk that fails never fails the run: there is one warning, the events lost are counted in
@@ -179,13 +181,15 @@ def record(name: str, *, folder: Path | str = ".headway", run: str | None = None
 
     Args:
         name: what the run was started for; runs of one name are compared with each other.
-        folder: made with mode 0700 if absent; the file has mode 0600.
+        folder: made with mode 0700 if absent; the file has mode 0600. Default: the setting
+            ``folder``.
         run: the id of a run that another process began, to be part of it; default: what
             ``HEADWAY_RUN`` says if that is not recorded here already, else a new run.
 
     Raises:
-        BadSetup: *run* is being recorded in this process already.
+        BadSetup: *run* is being recorded in this process already, or ``headway.toml`` is wrong.
     """
+    folder = settings.current().folder if folder is None else folder
     name = name.encode("utf-8", "replace").decode()  # a name from a command line may be no text
     with _claimed(run) as (run_id, is_shared):
         began_at, began = clock.now(), clock.monotonic()

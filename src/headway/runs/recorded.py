@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from .. import settings
 from ..errors import BadSetup
 from ..events import AnyEvent, Event
 from .journal import FORMAT, Header
@@ -145,8 +146,13 @@ def read_header(path: Path) -> Header:
     return header
 
 
-def list_runs(folder: Path | str = ".headway") -> list[ListedRun]:
-    """The runs recorded in *folder*, newest first; files that are no records are passed over."""
+def list_runs(folder: Path | str | None = None) -> list[ListedRun]:
+    """The runs recorded in *folder*, newest first; files that are no records are passed over.
+
+    Args:
+        folder: default: the setting ``folder``, where ``record`` writes.
+    """
+    folder = settings.current().folder if folder is None else folder
     files: dict[str, list[tuple[Header, Path]]] = {}
     for path in _run_files(Path(folder) / "runs"):
         try:
@@ -177,7 +183,7 @@ def _run_files(folder: Path) -> list[Path]:
         return []
 
 
-def latest_run(folder: Path | str = ".headway") -> RecordedRun | None:
+def latest_run(folder: Path | str | None = None) -> RecordedRun | None:
     """The run in *folder* that began last; None if there is none."""
     listed = list_runs(folder)
     return read_run(*listed[0].paths) if listed else None

@@ -1,0 +1,113 @@
+"""What can be set from outside: ``headway.toml`` and the environment, in one typed schema."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from ..errors import BadSetup
+from .log_levels import switch_logging
+from .schema import OwnPrice, Settings, WrongValue, checked, place
+
+__all__ = [
+    "OwnPrice",
+    "Settings",
+    "current",
+    "load",
+    "off",
+    "off_at_construction",
+    "switch_logging",
+]
+
+
+_FROM_ENVIRONMENT = {"HEADWAY_LOG": "log", "HEADWAY_FOLDER": "folder"}
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of *path* (default: ``headway.toml`` here, if there is one) and the environment.
+
+    Raises:
+        BadSetup: the file cannot be read, or holds a name or value that no setting has.
+    """
+    return _with_environment(_from_file(path), environment)
+
+
+_kept: Settings | None = None
+
+
+def current() -> Settings:
+    """The settings of this process: ``headway.toml`` as it was when first needed, read once.
+
+    The environment is that of now.
+
+    Raises:
+        BadSetup: as ``load``.
+    """
+    global _kept
+    if _kept is None:
+        _kept = _from_file(None)
+    return _with_environment(_kept, os.environ)
+
+
+def _with_environment(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    said: dict[str, object] = {
+        field: environment[name]
+        for name, field in _FROM_ENVIRONMENT.items()
+        if environment.get(name)
+    }
+    if "HEADWAY" in environment:
+        said["off"] = _is_off(environment["HEADWAY"])
+    return msgspec.structs.replace(settings, **said) if said else settings
+
+
+def _from_file(path: Path | None) -> Settings:
+    found = path or Path("headway.toml")
+    if path is None and not found.exists():
+        return Settings()
+    import tomllib
+
+    try:
+        text = found.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
+        raise BadSetup(f"{found}: cannot be read as settings: {wrong}") from wrong
+    try:
+        return checked(values)
+    except WrongValue as wrong:
+        raise BadSetup(f"{found}{place(text, wrong.path)}: {wrong}") from None
+
+
+def _is_off(value: str) -> bool:
+    if value.lower() not in ("on", "off", ""):
+        raise BadSetup(f"HEADWAY={value!r}; use HEADWAY=off or HEADWAY=on")
+    return value.lower() == "off"
+
+
+# --- the off switch ---------------------------------------------------------------------------
+
+switched_off = False
+"""True inside ``off()``: read by the policies on every call."""
+
+
+def off_at_construction() -> bool:
+    """Whether ``HEADWAY=off`` stands in the environment now, else what ``headway.toml`` says.
+
+    Raises:
+        BadSetup: one of them says something else than on or off.
+    """
+    return _is_off(os.environ["HEADWAY"]) if "HEADWAY" in os.environ else current().off
+
+
+@contextmanager
+def off() -> Iterator[None]:
+    """Let Cache, Share and Batch step aside in the whole process; for tests."""
+    global switched_off
+    before, switched_off = switched_off, True
+    try:
+        yield
+    finally:
+        switched_off = before

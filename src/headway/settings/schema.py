@@ -1,0 +1,125 @@
+"""The settings, and whether what a file says is fit to be one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import msgspec
+
+
+class OwnPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's price in US dollars per million tokens, for ``headway.prices``."""
+
+    input: float | None = None
+    output: float | None = None
+    cache_read: float | None = None
+    cache_write: float | None = None
+    as_of: str = ""
+    """The day on which it was true; empty if not said."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Every setting, with its default. The environment wins over the file."""
+
+    off: bool = False
+    """Cache, Share and Batch step aside; Limit, Retry and Timeout stay. ``HEADWAY=off``."""
+    log: str = ""
+    """Levels by room for the ``headway`` command, such as ``"stores=debug"``. ``HEADWAY_LOG``."""
+    folder: str = ".headway"
+    """Where runs are kept. ``HEADWAY_FOLDER``."""
+    prices: dict[str, OwnPrice] = {}
+    """By ``provider/model``: instead of, or beside, what the built-in table says."""
+
+
+_MUST_BE = {
+    "off": "true or false",
+    "log": 'text such as "debug" or "stores=debug,runs=info"',
+    "folder": 'the path of a folder, such as ".headway"',
+    "prices": 'tables by provider and model, such as [prices."openai/gpt-x"]',
+}
+
+
+class WrongValue(Exception):
+    """What is wrong with a value, and the names that lead to it in the file."""
+
+    def __init__(self, path: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def checked(values: Mapping[str, object]) -> Settings:
+    """The settings that a file's *values* are.
+
+    Raises:
+        WrongValue: one of them is none.
+    """
+    known = Settings.__struct_fields__
+    for name, value in values.items():
+        if name not in known:
+            raise WrongValue((name,), f"there is no setting `{name}`; {near(name, known)}")
+        is_wrong = name != "prices" and type(value) is not type(getattr(Settings(), name))
+        if is_wrong or (name == "folder" and not value):
+            raise WrongValue((name,), f"`{name}` must be {_MUST_BE[name]}, not {value!r}")
+    return msgspec.convert({**values, "prices": _own_prices(values.get("prices", {}))}, Settings)
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """The way out for a *name* that is none of those *known*."""
+    import difflib
+
+    if close := difflib.get_close_matches(name, known, 1):
+        return f"did you mean `{close[0]}`?"
+    return f"known are {', '.join(known)}"
+
+
+def _own_prices(tables: object) -> dict[str, OwnPrice]:
+    if not isinstance(tables, dict):
+        raise WrongValue(("prices",), f"`prices` must be {_MUST_BE['prices']}, not {tables!r}")
+    return {name: _own_price(name, table) for name, table in tables.items()}
+
+
+def _own_price(name: str, table: object) -> OwnPrice:
+    path = ("prices", name)
+    provider, _, model = name.partition("/")
+    if not (provider and model and isinstance(table, dict)):
+        raise WrongValue(path, f'`prices."{name}"` must be a table [prices."provider/model"]')
+    for field, value in table.items():
+        if field not in OwnPrice.__struct_fields__:
+            way_out = near(field, OwnPrice.__struct_fields__)
+            raise WrongValue((*path, field), f'a price has no `{field}` (of "{name}"); {way_out}')
+        if field == "as_of":
+            table = {**table, field: _day((*path, field), value)}
+        elif type(value) not in (int, float) or not 0 <= value < float("inf"):
+            raise WrongValue(
+                (*path, field),
+                f'`{field}` of "{name}" must be US dollars per million tokens, such as 2.5, '
+                f"not {value!r}",
+            )
+    return msgspec.convert(table, OwnPrice)
+
+
+def _day(path: tuple[str, ...], value: object) -> str:
+    try:
+        return msgspec.convert(value, date).isoformat()
+    except msgspec.ValidationError:
+        raise WrongValue(path, f"`as_of` must be a day such as 2026-11-05, not {value!r}") from None
+
+
+def place(text: str, path: tuple[str, ...]) -> str:
+    """Which line of *text* says what *path* leads to; nothing if it is spread over several."""
+    import tomllib
+
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        is_table = line.lstrip().startswith("[")
+        table = line if is_table else table
+        try:
+            said: object = tomllib.loads(line if is_table else f"{table}\n{line}")
+        except tomllib.TOMLDecodeError:
+            continue
+        for name in path:
+            said = said.get(name) if isinstance(said, dict) else None
+        if said is not None:
+            return f", line {number}"
+    return ""
