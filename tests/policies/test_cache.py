@@ -19,6 +19,7 @@ from headway import (
     StoreFailed,
     StoreStatistics,
     listen,
+    off,
     operation,
     scope,
     without,
@@ -927,3 +928,105 @@ print("no loop entered")
         [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30
     )
     assert (ran.stdout, ran.stderr) == ("no loop entered\n", "")
+
+
+def test_a_plain_function_is_served_stale_and_refreshed_beside(time: FakeClock) -> None:
+    cache = Cache("1m", stale_for="1h")
+    runs = 0
+
+    @operation(cache)
+    def find(name: str) -> int:
+        nonlocal runs
+        runs += 1
+        return runs
+
+    assert find("x") == 1
+    time.step_wall(120)
+    answer = find.answer("x")
+    assert (answer.value, answer.source, answer.age_s) == (1, "stale", 120.0)
+    for _ in range(5000):
+        if cache.statistics().refreshed:
+            break
+        threading.Event().wait(0.001)
+    answer = find.answer("x")
+    assert (answer.value, answer.source, runs) == (2, "hit", 2)
+
+
+def test_a_plain_function_switched_off_runs_every_time() -> None:
+    cache = Cache("15m")
+    runs = 0
+
+    @operation(cache)
+    def find(name: str) -> int:
+        nonlocal runs
+        runs += 1
+        return runs
+
+    with off():
+        assert [find("x"), find("x")] == [1, 2]
+    assert [find("x"), find("x")] == [3, 3]
+    assert asked(cache) == 2
+
+
+# --- one operation inside another, one loop after another ----------------------------------------
+
+
+async def test_who_leaves_an_operation_around_another_leaves_both() -> None:
+    steps: list[str] = []
+    work = Work()
+    work.hold()
+
+    @operation(Cache("15m"), name="inner")
+    async def inner(name: str) -> int:
+        try:
+            return await work.run()
+        finally:
+            await settle(3)
+            steps.append("inner is clean")
+
+    @operation(Cache("15m"), name="outer")
+    async def outer(name: str) -> int:
+        try:
+            return await inner(name)
+        finally:
+            steps.append("outer is clean")
+
+    async with nothing_left_behind():
+        caller = asyncio.create_task(outer("x"))
+        also = asyncio.create_task(inner("x"))
+        await settle()
+        caller.cancel()
+        await asyncio.gather(caller, return_exceptions=True)
+        assert steps == ["outer is clean"]
+        also.cancel()
+        await asyncio.gather(also, return_exceptions=True)
+        assert steps == ["outer is clean", "inner is clean"]
+        work.let_go()
+        assert await outer("x") == 2
+
+
+def test_one_loop_after_another(time: FakeClock) -> None:
+    runs = 0
+
+    @operation(Cache("1m", stale_for="1h"))
+    async def find(name: str) -> int:
+        nonlocal runs
+        runs += 1
+        if runs == 2:
+            await asyncio.Event().wait()  # this refresh never ends: its loop does
+        await asyncio.sleep(0)
+        return runs
+
+    async def ask() -> tuple[int, str]:
+        answer = await find.answer("x")
+        await settle()
+        return answer.value, answer.source
+
+    assert asyncio.run(ask()) == (1, "ran")
+    assert asyncio.run(ask()) == (1, "hit")
+    time.step_wall(120)
+    assert asyncio.run(ask()) == (1, "stale")
+    assert runs == 2
+    time.step_wall(REFRESH_PAUSE_S)
+    assert asyncio.run(ask()) == (1, "stale")
+    assert asyncio.run(ask()) == (3, "hit")

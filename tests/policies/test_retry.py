@@ -187,10 +187,15 @@ def test_no_header_breaks_it(text: str) -> None:
         assert wait_s is None or wait_s >= 0
 
 
-async def test_who_asks_for_too_long_a_wait_is_raised_at_once(time: FakeClock) -> None:
-    flaky = Flaky(1, HttpError(retry_after="31"))
-    with pytest.raises(HttpError) as raised:
-        await decorated(flaky, Retry(3, on=HttpError, max_wait="30s"))()
+@pytest.mark.parametrize(
+    "error", [HttpError(retry_after="31"), LimitExceeded("never", retry_after_s=float("inf"))]
+)
+async def test_who_asks_for_too_long_a_wait_is_raised_at_once(
+    time: FakeClock, error: Exception
+) -> None:
+    flaky = Flaky(1, error)
+    with pytest.raises(type(error)) as raised:
+        await decorated(flaky, Retry(3, on=type(error), max_wait="30s"))()
     assert raised.value.__notes__ == ["shop.find: gave up after 1 of 3 attempts"]
     assert time.waiting == 0
 
