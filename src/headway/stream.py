@@ -69,12 +69,15 @@ class Recording(Generic[T]):
         notes, self._when_done = self._when_done, []
         self._on_chunk.clear()
         for note in notes:
-            try:
-                note(self.error)
-            except Exception:  # the others, such as a limit that waits for its place, come first
-                log.exception("a note at the end of a stream failed")
+            self._tell(note)
         if not self._loop.is_closed():
             self._wake()
+
+    def _tell(self, note: WhenDone) -> None:
+        try:
+            note(self.error)
+        except Exception:  # readers, and the other notes, have nothing to do with it
+            log.exception("a note at the end of a stream failed")
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -112,7 +115,7 @@ class Recording(Generic[T]):
     def when_done(self, note: WhenDone) -> None:
         """Call *note* with None or the error when the recording ends; at once if it has."""
         if self.ended:
-            note(self.error)
+            self._tell(note)
         else:
             self._when_done.append(note)
 

@@ -18,6 +18,7 @@ from headway import (
     Store,
     StoreFailed,
     StoreStatistics,
+    Stream,
     listen,
     off,
     operation,
@@ -136,6 +137,71 @@ async def test_a_stampede_runs_once() -> None:
     assert work.runs == 1
     assert {(answer.value, answer.source) for answer in answers} == {(1, "joined")}
     assert (await find.answer("x")).source == "hit"
+
+
+# --- what may be kept ---------------------------------------------------------------------------
+
+
+async def test_an_operation_says_which_answers_are_kept() -> None:
+    work = Work()
+
+    @operation(Cache("15m"), keeps=lambda answer: answer % 2 == 0)
+    async def find(name: str) -> int:
+        return await work.run()
+
+    assert [await find("x") for _ in range(4)] == [1, 2, 2, 2]
+
+
+async def test_what_may_not_be_kept_is_shared_all_the_same() -> None:
+    work = Work()
+
+    @operation(Cache("15m"), keeps=lambda answer: False)
+    async def find(name: str) -> int:
+        return await work.run()
+
+    assert await asyncio.gather(find("x"), find("x")) == [1, 1]
+    assert await find("x") == 2
+
+
+async def test_a_refresh_that_may_not_be_kept_leaves_the_old_answer(time: FakeClock) -> None:
+    work = Work()
+
+    @operation(Cache("1m", stale_for="1h"), keeps=lambda answer: answer == 1)
+    async def find(name: str) -> int:
+        return await work.run()
+
+    await find("x")
+    await time.advance("2m")
+    assert (await find.answer("x")).source == "stale"
+    await settle()
+    answer = await find.answer("x")
+    assert (answer.value, answer.source) == (1, "stale")
+
+
+@pytest.mark.parametrize("verdict", ["no", "cannot say"])
+async def test_a_stream_that_may_not_be_kept_is_run_again(
+    verdict: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = 0
+
+    def keeps(stream: Stream[int]) -> bool:
+        if verdict == "cannot say":
+            raise KeyError(stream)
+        return False
+
+    cache = Cache("15m")
+
+    @operation(cache, keeps=keeps)
+    async def write(name: str) -> AsyncIterator[int]:
+        nonlocal runs
+        runs += 1
+        yield runs
+
+    async with nothing_left_behind():
+        assert await (await write("x")).collect() == [1]
+        assert await (await write("x")).collect() == [2]
+    assert not cache._loads
+    assert ("KeyError" in caplog.text) is (verdict == "cannot say")
 
 
 # --- stale --------------------------------------------------------------------------------------

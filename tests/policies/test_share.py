@@ -349,6 +349,45 @@ def test_two_loops_on_two_threads_share_one_run() -> None:
     assert runs == 1
 
 
+def test_the_last_to_leave_may_be_on_another_loop() -> None:
+    share = Share()
+    begun, leader_left, cancelled = threading.Event(), threading.Event(), threading.Event()
+
+    @operation(share)
+    async def find(name: str) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async def leading() -> str:
+        leader = asyncio.ensure_future(find("x"))
+        while not share.joined:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        leader.cancel()
+        await asyncio.gather(leader, return_exceptions=True)
+        assert not cancelled.is_set()
+        leader_left.set()
+        assert await asyncio.to_thread(cancelled.wait, 5)
+        return "stopped"
+
+    async def joining() -> str:
+        asking = asyncio.ensure_future(find("x"))
+        assert await asyncio.to_thread(leader_left.wait, 5)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        return "left"
+
+    def ask(number: int) -> str:
+        if number == 0:
+            return asyncio.run(leading())
+        begun.wait(5)
+        return asyncio.run(joining())
+
+    assert on_threads(2, ask) == ["stopped", "left"]
+
+
 def test_when_the_loop_that_works_closes_others_begin_again() -> None:
     runs = 0
     begun, other_waits = threading.Event(), threading.Event()

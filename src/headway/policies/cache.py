@@ -195,11 +195,14 @@ class Cache:
         keeps: Callable[[Any], bool] | None,
         error: BaseException | None,
     ) -> None:
-        stream = Stream(recording)
-        if error is None and (keeps is None or keeps(stream)):
-            bridge.now_or_background(self._keep_stream(key, load, stream))
-        else:
-            self._unload(key, load)
+        stream, is_good = Stream(recording), False
+        try:
+            is_good = error is None and (keeps is None or keeps(stream))
+        finally:
+            if is_good:
+                bridge.now_or_background(self._keep_stream(key, load, stream))
+            else:
+                self._unload(key, load)
 
     async def _keep_stream(self, key: Hashable, load: _Load, stream: Stream[Any]) -> None:
         if not self.store.is_local:
