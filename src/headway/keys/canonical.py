@@ -11,16 +11,15 @@ bytes begin another's::
     s<n>:<utf-8>       str; n counts bytes
     b<n>:<bytes>       bytes
     t<n>: l<n>:        tuple, list, with n values
-    d<n>:              dict, n times key and value: by key if all keys are str, else by the
-                       bytes of the key
-    S<n>: Z<n>:        set, frozenset, by the bytes of the values
+    d<n>:              dict, n times key and value: by key if all keys are str, else by bytes
+    S<n>: Z<n>:        set, frozenset, by bytes
     g<str><str>        class or function, by module and qualified name
     I<16 bytes><hex>;  what is known by identity: a random number of the process, a running number
     A D                an attribute that is not set; the default of a parameter, where the default
                        has no canonical form
     o<class><value>    any other object: its class (g or I) and what it is made of (see parts.py)
 
-The bytes are the same in every process and on every machine, except for I.
+The bytes are the same in every process, except for I.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from math import isnan
+from operator import itemgetter
 from types import EllipsisType, FunctionType, NoneType
 from typing import Any
 
@@ -131,18 +131,13 @@ def _write_dict(value: dict[Any, object], write: Write, depth: int) -> None:
     items = list(value.items())
     write(b"d%d:" % len(items))
     if {type(key) for key, _ in items} <= {str}:
-        items.sort(key=_first)
-        items = [(text(key), of_key) for key, of_key in items]
-    else:
-        items = [(_written(key, depth), of_key) for key, of_key in items]
-        items.sort(key=_first)
-    for key, of_key in items:
-        write(key)
-        (_RULES.get(type(of_key)) or _write_object)(of_key, write, depth)
-
-
-def _first(item: tuple[Any, object]) -> Any:
-    return item[0]
+        items.sort(key=itemgetter(0))
+        for key, of_key in items:
+            write(text(key))
+            (_RULES.get(type(of_key)) or _write_object)(of_key, write, depth)
+    else:  # NaN may be there twice, so that the values decide between equal keys
+        written = [_written(key, depth) + _written(of_key, depth) for key, of_key in items]
+        write(b"".join(sorted(written)))
 
 
 def _written(value: object, depth: int) -> bytes:
@@ -185,4 +180,4 @@ _RULES: dict[type, _Rule] = {
     FunctionType: lambda value, write, depth: write(reference(value)),
     Token: lambda value, write, depth: write(value.written),
 }
-_NAMES = {kind: reference(kind) for kind in _RULES}  # they stand in many keys
+_NAMES: dict[type, bytes] = {kind: reference(kind) for kind in _RULES}  # they stand in many keys

@@ -101,6 +101,7 @@ def name_of(value: object) -> bytes | None:
     found: object = sys.modules.get(module)
     for part in qualname.split("."):
         found = getattr(found, part, None)
+    found = getattr(found, "__func__", found)  # a class method's function
     # Some types of the interpreter, such as that of None, stand in no module under their name.
     is_static = issubclass(type(value), type) and not value.__flags__ & MADE_IN_PYTHON  # type: ignore[attr-defined]
     if found is not value and not is_static:

@@ -86,10 +86,10 @@ def _dataclass_names(kind: Any) -> Iterable[str]:
 
 
 _DECLARATIONS: dict[str, Callable[[Any], Iterable[str]]] = {
-    "__struct_fields__": lambda kind: kind.__struct_fields__,
-    "__attrs_attrs__": lambda kind: [attribute.name for attribute in kind.__attrs_attrs__],
     "__dataclass_fields__": _dataclass_names,
+    "__struct_fields__": lambda kind: kind.__struct_fields__,
     "__pydantic_validator__": lambda kind: (*kind.model_fields, "__pydantic_extra__"),
+    "__attrs_attrs__": lambda kind: [attribute.name for attribute in kind.__attrs_attrs__],
 }
 
 
@@ -103,9 +103,11 @@ def _standard(value: object, kind: type) -> _Found | None:
 
 def _rarer(value: object, kind: type) -> list[_Found]:
     for (module, name), parts in _PARTS_OF_RARER_TYPES.items():
-        base = getattr(sys.modules.get(module), name, NoneType)
-        if issubclass(kind, base):
-            return [(base, parts(value))]
+        family = getattr(sys.modules.get(module), name, NoneType)
+        if issubclass(kind, family):
+            # What its own module adds, PosixPath to PurePath, are only caches.
+            own = next(own for own in kind.__mro__ if own.__module__ == family.__module__)
+            return [(own, parts(value))]
     if issubclass(kind, Mapping):
         return [(Mapping, dict(cast("Mapping[object, object]", value).items()))]
     return []

@@ -138,11 +138,17 @@ class _Question:
             return self._key_of_method()
         return self._key_of_one() if len(self.names) == 1 else self._key_of_several()
 
+    @property
+    def _complete(self) -> int:
+        """As many arguments by position are all there are to give; -1 if that cannot be."""
+        names, positions = self.parameters.names, self.parameters.positions
+        return positions if positions == len(names) else -1
+
     def _key_of_one(self) -> KeyOf:
-        in_order, rarer = self.parameters.in_order, self._rarer
+        in_order, rarer, complete = self.parameters.in_order, self._rarer, self._complete
 
         def key_of(args: Arguments, kwargs: Keywords) -> Hashable:
-            if kwargs or len(args) != 1:
+            if kwargs or len(args) != complete:
                 args = in_order(args, kwargs)
             value = args[0]
             kind = type(value)
@@ -156,11 +162,10 @@ class _Question:
 
     def _key_of_several(self) -> KeyOf:
         in_order, rarer, are_plain = self.parameters.in_order, self._rarer, _PLAIN.issuperset
-        count = len(self.names)
-        all_text = (str,) * count
+        complete, all_text = self._complete, (str,) * len(self.names)
 
         def key_of(args: Arguments, kwargs: Keywords) -> Hashable:
-            if kwargs or len(args) != count:
+            if kwargs or len(args) != complete:
                 args = in_order(args, kwargs)
             types = tuple(map(type, args))
             if types == all_text:
@@ -173,11 +178,11 @@ class _Question:
 
     def _key_of_method(self) -> KeyOf:
         in_order, rarer, are_plain = self.parameters.in_order, self._rarer, _PLAIN.issuperset
-        count, owner_of, tokens = len(self.names), self._owner, held_by_id.get
-        all_text = (Token,) + (str,) * (count - 1)
+        complete, owner_of, tokens = self._complete, self._owner, held_by_id.get
+        all_text = (Token,) + (str,) * (len(self.names) - 1)
 
         def key_of(args: Arguments, kwargs: Keywords) -> Hashable:
-            if kwargs or len(args) != count:
+            if kwargs or len(args) != complete:
                 args = in_order(args, kwargs)
             itself = args[0]
             held = tokens(id(itself))
