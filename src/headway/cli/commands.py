@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from .. import settings
 from ..errors import BadSetup
-from . import demo, receipt, research
+from . import demo, receipt, research, timeline
 
 
 class OneLineErrors(TyperGroup):
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.command(name="demo")(demo.demo)
 app.command(name="research")(research.research)
 app.command(name="receipt")(receipt.receipt)
+app.command(name="timeline")(timeline.timeline)
 
 
 def _version(wanted: bool) -> None:
