@@ -23,6 +23,7 @@ from .errors import (
     NoKey,
     StepFailed,
     StreamBroken,
+    UpstreamFailed,
 )
 from .events import (
     CallEnded,
@@ -62,6 +63,7 @@ from .stores import Entry, MemoryStore, Store, StoreStatistics
 from .stream import Stream
 
 if _TYPE_CHECKING:
+    from .adapters.http import wrap
     from .graph import Graph, GraphResult
     from .runs import (
         Receipt,
@@ -87,6 +89,7 @@ _LATER = {
     "read_run": "runs",
     "record": "runs",
     "render": "runs",
+    "wrap": "adapters.http",
 }
 
 __version__ = "0.1.0"
@@ -139,6 +142,7 @@ __all__ = [
     "StreamBroken",
     "SyncOperation",
     "Timeout",
+    "UpstreamFailed",
     "Watch",
     "batched",
     "clock",
@@ -160,6 +164,7 @@ __all__ = [
     "seconds",
     "switch_logging",
     "without",
+    "wrap",
 ]
 
 

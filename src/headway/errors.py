@@ -7,12 +7,14 @@ HeadwayError
 ├── CallTimedOut (TimeoutError)     .seconds, .waiting_for ("answer", "first chunk", "next chunk")
 ├── CallCancelled                   the work was cancelled from inside while others waited for it
 ├── StreamBroken                    the source failed after the first chunk; .chunks_read
+├── UpstreamFailed                  a server said no for now; .status, .response, .retry_after_s
 └── StepFailed (ExceptionGroup)     needed steps of a graph failed; .failures, .skipped, .results
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 
 class HeadwayError(Exception):
@@ -65,6 +67,40 @@ class StreamBroken(HeadwayError):
     def __init__(self, message: str, *, chunks_read: int) -> None:
         super().__init__(message)
         self.chunks_read = chunks_read
+
+
+class FailedResponse(Protocol):
+    """What a server answered that could not serve: all of it."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, by name in lower case."""
+
+    @property
+    def body(self) -> bytes:
+        """The body as it came."""
+
+
+class UpstreamFailed(HeadwayError):
+    """A server answered 408, 409, 429 or 5xx, which may pass; name it in ``Retry(on=...)``.
+
+    Attributes:
+        status: The status code.
+        response: The whole answer: ``status``, ``headers`` by name in lower case, ``body``.
+        retry_after_s: When to come back, if the server said so; infinite if it said not to.
+    """
+
+    def __init__(
+        self, operation: str, response: FailedResponse, *, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(f"{operation}: the server answered {response.status}")
+        self.operation, self.response = operation, response
+        self.status = response.status
+        self.retry_after_s = retry_after_s
 
 
 class StepFailed(HeadwayError, ExceptionGroup[Exception]):

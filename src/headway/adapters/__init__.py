@@ -1,0 +1,1 @@
+"""Other people's plumbing, with Headway in it."""

@@ -1,0 +1,214 @@
+"""What a request is, worked out once for equal bytes: facts, key, operation, wishes."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from ...call import Operation, Place, Policy
+from ...policies import Watch, build
+from ...wire.exchange import RequestFacts, read_request
+from ...wire.key import exchange_key, tenant_of
+from .answer import HttpAnswer, may_keep
+from .exchange import Exchange, NotKept
+from .fetch import fetch
+from .observe import Observe, OntoLoop
+from .plumbing import RawHeaders, Request, Url
+from .wishes import Wishes, read_wishes
+
+MOST_QUESTIONS: Final = 1024
+MOST_OPERATIONS: Final = 1024
+
+_SECRET: Final = secrets.token_bytes(32)
+"""Tenants in keys are HMACs under this, so that a key tells nobody which credential made it."""
+
+_OF_ONE_REQUEST: Final = frozenset(
+    {b"idempotency-key", b"traceparent", b"tracestate", b"baggage", b"x-request-id"}
+)
+"""Their values differ each time and change no answer; that they are there may matter."""
+
+_KEEPING: Final = (Place.CACHE, Place.SHARE)
+_REPEATABLE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A request, understood. ``why_bypassed`` says why its answer is neither kept nor shared."""
+
+    facts: RequestFacts
+    key: Hashable
+    operation: Operation
+    why_bypassed: str | None
+    wishes: Wishes
+    earlier_attempts: int
+
+
+class Questions:
+    """Understands requests, and remembers what it understood by a digest of their bytes."""
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self._policies = tuple(policies)
+        self._known: dict[bytes, Question] = {}
+        self._operations: dict[Hashable, Operation] = {}
+
+    def of(self, request: Request, body: bytes | None) -> Question:
+        """What *request* is; *body* is None if it can be read only once, by the server."""
+        if body is None:
+            return self._understood(request, None)
+        digest = _digest(request, body)
+        known = self._known.get(digest)
+        if known is None:
+            known = self._known[digest] = self._understood(request, body)
+            _forget_oldest(self._known, MOST_QUESTIONS)
+        return known
+
+    def _understood(self, request: Request, body: bytes | None) -> Question:
+        headers, content = _by_name(request.headers.raw), body or b""
+        url, path = _url_and_path(request.url)
+        facts = read_request(request.method, path, headers, content)
+        wishes = read_wishes(headers)
+        key = exchange_key(
+            facts,
+            tenant=tenant_of(headers, url, _SECRET),
+            method=request.method,
+            url=url,
+            headers=headers,
+            body=content,
+        )
+        why = _why_not(facts, wishes, body, key.canonical)
+        keeping, why = self._keeping(facts, why)
+        others = [policy for policy in self._policies if policy.place not in _KEEPING]
+        if body is None or not _may_repeat(request.method, headers, facts):
+            others = [policy for policy in others if policy.place is not Place.RETRY]
+        return Question(
+            facts=msgspec.structs.replace(facts, body=None),
+            key=(key.canonical or key.raw, headers.get("accept-encoding", "")),
+            operation=self._operation(_name(facts, request), facts, (*keeping, *others), why),
+            why_bypassed=why if keeping else why or "nothing is kept or shared here",
+            wishes=wishes,
+            earlier_attempts=_number(headers.get("x-stainless-retry-count")),
+        )
+
+    def _keeping(self, facts: RequestFacts, why_not: str | None) -> tuple[list[Policy], str | None]:
+        """Which policies may answer this request from what is kept or under way, or why none."""
+        keeping = [policy for policy in self._policies if policy.place in _KEEPING]
+        if not keeping or why_not is not None:
+            return [], why_not if keeping else None
+        if not facts.is_repeatable:
+            keeping = [policy for policy in keeping if getattr(policy, "every", False)]
+        return keeping, None if keeping else facts.why_not
+
+    def _operation(
+        self, name: str, facts: RequestFacts, policies: tuple[Policy, ...], why: str | None
+    ) -> Operation:
+        """One for each name and set of policies, so that the policies see one operation."""
+        place = (name, why, *map(id, policies))
+        known = self._operations.get(place)
+        if known is None:
+            kind = "http" if facts.wire in ("other", "models") else "model"
+            known = self._operations[place] = _build(fetched, policies, name, kind, why)
+            _forget_oldest(self._operations, MOST_OPERATIONS)
+        return known
+
+    def only_kept(self, question: Question) -> Operation:
+        """The operation of *question*, with nobody to ask at its end."""
+        operation = question.operation
+        caches = tuple(policy for policy in operation.policies if policy.place is Place.CACHE)
+        return _build(nobody_asked, caches, operation.name, operation.kind, question.why_bypassed)
+
+
+async def fetched(exchange: Exchange) -> HttpAnswer:
+    """The answer of the server."""
+    return await fetch(exchange)
+
+
+async def nobody_asked(exchange: Exchange) -> HttpAnswer:
+    """No answer: the client wants one that is kept, or none."""
+    raise NotKept(exchange.name)
+
+
+def _build(
+    run: Any, policies: tuple[Policy, ...], name: str, kind: str, why_bypassed: str | None
+) -> Operation:
+    watches = [policy for policy in policies if policy.place is Place.WATCH] or [Watch()]
+    rest = [policy for policy in policies if policy.place is not Place.WATCH]
+    return build(
+        run,
+        [*watches, Observe(why_bypassed), *rest, OntoLoop()],
+        key=_key_of,
+        name=name,
+        kind=kind,
+        keeps=may_keep,
+    )
+
+
+def _key_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable:
+    key: Hashable = args[0].key
+    return key
+
+
+def _name(facts: RequestFacts, request: Request) -> str:
+    if facts.wire == "other":
+        return f"http {request.method} {request.url.raw_host.decode('ascii')}"
+    return f"{facts.wire} {facts.model}" if facts.model else facts.wire
+
+
+def _why_not(
+    facts: RequestFacts, wishes: Wishes, body: bytes | None, canonical: str | None
+) -> str | None:
+    """Why this request may in no case be answered from what is kept."""
+    if wishes.bypass is not None:
+        return wishes.bypass
+    if body is None:
+        return "its body can be read only once"
+    if facts.wire == "other":
+        return "it is no wire of a model"
+    return None if canonical is not None else facts.why_not or "its body has no canonical form"
+
+
+def _may_repeat(method: str, headers: Mapping[str, str], facts: RequestFacts) -> bool:
+    """Whether a request that may have reached the server can be sent once more without harm."""
+    if method in _REPEATABLE_METHODS or "idempotency-key" in headers:
+        return True
+    body = facts.body
+    return facts.wire != "other" and not (isinstance(body, dict) and body.get("store") is True)
+
+
+def _digest(request: Request, body: bytes) -> bytes:
+    url = request.url
+    parts = [request.method.encode(), url.raw_scheme, url.raw_host, b"%d" % (url.port or 0)]
+    parts.append(url.raw_path)
+    for name, value in request.headers.raw:
+        parts.append(name)
+        parts.append(b"" if name.lower() in _OF_ONE_REQUEST else value)
+    # No header can hold a zero byte, so no two requests run into one.
+    made = hashlib.blake2b(b"\0".join(parts), key=_SECRET, digest_size=32)
+    made.update(b"\0")
+    made.update(body)
+    return made.digest()
+
+
+def _by_name(raw: RawHeaders) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
+
+
+def _url_and_path(url: Url) -> tuple[str, str]:
+    path = url.raw_path.decode("ascii")
+    port = "" if url.port is None else f":{url.port}"
+    return f"{url.raw_scheme.decode()}://{url.raw_host.decode('ascii')}{port}{path}", path
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else 0
+
+
+def _forget_oldest(known: dict[Any, Any], most: int) -> None:
+    while len(known) > most:
+        known.pop(next(iter(known)), None)
