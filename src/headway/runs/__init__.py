@@ -5,6 +5,9 @@ from __future__ import annotations
 from .comparison_text import compare
 from .history import Earlier, earlier, earlier_durations
 from .journal import Header
+from .model_counts import ModelCounts
+from .model_use import ModelLine, ModelUse
+from .money import cost_of
 from .receipt import Receipt
 from .receipt_text import render, write_receipt
 from .record import Run, record
@@ -14,10 +17,14 @@ __all__ = [
     "Earlier",
     "Header",
     "ListedRun",
+    "ModelCounts",
+    "ModelLine",
+    "ModelUse",
     "Receipt",
     "RecordedRun",
     "Run",
     "compare",
+    "cost_of",
     "earlier",
     "earlier_durations",
     "latest_run",

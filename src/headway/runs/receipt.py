@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ..events import Event
+from ..prices import Table
 from .critical_path import CriticalPath, critical_path
-from .intervals import concurrency, length, union
+from .intervals import length, union
 from .lines import (
     Duplicate,
     KindTotal,
@@ -25,9 +26,12 @@ from .lines import (
     lines_of,
     ran_twice,
 )
+from .model_use import ModelUse, model_use
+from .money import Prices, prices_or_note
 from .overlap import Overlap, overlap
 from .spans import Span, everyone, tree
 from .tally import Tally
+from .time_use import TimeUse, time_use
 
 NOTICE_S, WARNING_S = 1.0, 5.0
 MOST_SLOW_CALLS = 5
@@ -57,18 +61,6 @@ class PolicyActs(msgspec.Struct, frozen=True, kw_only=True):
     refreshes_failed: int
     batches: int
     others: dict[str, int]
-
-
-class TimeUse(msgspec.Struct, frozen=True, kw_only=True):
-    """How the run's time was used; kinds overlap, so their times do not add up to the whole."""
-
-    in_calls_s: float
-    """Time in which at least one call was under way."""
-    outside_calls_s: float | None
-    """The rest of the run: the application's own work and idle time."""
-    concurrency_mean: float | None
-    """Calls at work at once, on average while any was; to have joined another is no work."""
-    concurrency_peak: int
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +93,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     critical_path: CriticalPath | None
     overlap: Overlap | None
     slowest: tuple[SlowCall, ...]
+    models: ModelUse | None
+    """Tokens and money; None if no model was asked."""
     workflow_duration: float | None
     """Seconds; ``wall_s`` of a run that has ended."""
     tool_calls_made: int
@@ -129,12 +123,18 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         *,
         first_output_s: float | None = None,
         notes: Sequence[str] = (),
+        table: Table | None = None,
     ) -> Receipt:
-        """The receipt of one run's *events*; *notes* say what is known to be missing of them."""
+        """The receipt of one run's *events*; *notes* say what is known to be missing of them.
+
+        Args:
+            table: prices of models; default: the built-in ones and those of ``headway.toml``.
+        """
         tally = Tally()
         for event in events:
             tally.add(event)
-        return receipt_of(tally, first_output_s=first_output_s, notes=notes)
+        prices = None if table is None else Prices(table)
+        return receipt_of(tally, first_output_s=first_output_s, notes=notes, prices=prices)
 
     def kind(self, name: str) -> KindTotal | None:
         """The total of one kind, such as ``"tool"``; None if no call was of that kind."""
@@ -147,14 +147,16 @@ def receipt_of(
     first_output_s: float | None = None,
     events_lost: int = 0,
     notes: Sequence[str] = (),
+    prices: Prices | None = None,
 ) -> Receipt:
     """The receipt of what *tally* has counted so far."""
     started_at, wall_s, ended = _time_of(tally)
+    models, price_notes = _models(tally, prices)
     began = started_at if started_at is not None else 0.0
     outermost = tree(tally.calls, (began, began + (wall_s or 0.0)))
     spans = list(everyone(outermost))
     lines = lines_of(tally)
-    notes = (*notes, *_notes(tally, ended))
+    notes = (*notes, *_notes(tally, ended), *price_notes)
     questions = tally.questions.values()
     return Receipt(
         run=tally.run,
@@ -173,10 +175,11 @@ def receipt_of(
         policies=_acts(tally),
         store_failures=dict(tally.store_failures),
         steps=dict(tally.step_outcomes),
-        time=_time_use(spans, wall_s),
+        time=time_use(spans, wall_s),
         critical_path=critical_path(tally.graphs, outermost),
         overlap=overlap(tally.graphs, outermost),
         slowest=_slowest(spans),
+        models=models,
         workflow_duration=wall_s if ended else None,
         tool_calls_made=sum(line.asked for line in lines if line.kind == "tool"),
         cache_hits=sum(line.hit + line.stale for line in lines),
@@ -188,6 +191,14 @@ def receipt_of(
         complete=ended and not notes and not events_lost,
         notes=notes,
     )
+
+
+def _models(tally: Tally, prices: Prices | None) -> tuple[ModelUse | None, list[str]]:
+    """The table of prices is only read if there is something to be priced."""
+    notes: list[str] = []
+    if prices is None and tally.answers:
+        prices, notes = prices_or_note()
+    return model_use(tally, prices or Prices({})), notes
 
 
 def _time_of(tally: Tally) -> tuple[float | None, float | None, bool]:
@@ -206,6 +217,8 @@ def _notes(tally: Tally, ended: bool) -> list[str]:
     notes = [] if ended else ["the run has not ended, or its end was not recorded"]
     if tally.calls_not_kept:
         notes.append(f"{tally.calls_not_kept} calls are counted but not timed one by one")
+    if tally.answers_not_kept:
+        notes.append(f"{tally.answers_not_kept} answers of models are not in tokens and money")
     if tally.questions_not_kept:
         notes.append(f"{tally.questions_not_kept} calls were not searched for duplicates")
     if any(graph.is_mixed for graph in tally.graphs):
@@ -226,18 +239,6 @@ def _acts(tally: Tally) -> PolicyActs:
     counts = {field: tally.actions[action] for action, field in named.items()}
     others = {action: number for action, number in tally.actions.items() if action not in named}
     return PolicyActs(**counts, waited_s=tally.action_s.get("waited", 0.0), others=others)
-
-
-def _time_use(spans: Sequence[Span], wall_s: float | None) -> TimeUse:
-    in_calls_s = length(union(span.interval for span in spans))
-    at_work = [part for span in spans if span.call.source == "ran" for part in span.own()]
-    mean, peak = concurrency(at_work)
-    return TimeUse(
-        in_calls_s=in_calls_s,
-        outside_calls_s=None if wall_s is None else max(0.0, wall_s - in_calls_s),
-        concurrency_mean=mean,
-        concurrency_peak=peak,
-    )
 
 
 def _slowest(spans: Iterable[Span]) -> tuple[SlowCall, ...]:

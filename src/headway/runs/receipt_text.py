@@ -7,14 +7,17 @@ from typing import TextIO
 
 from .critical_path import CriticalPath, Link
 from .lines import KindTotal, Line
+from .model_text import model_facts, model_table
 from .overlap import Chance, Overlap
 from .receipt import Receipt
 from .text_table import plain, seconds_text, shown, table, wrapped
+from .time_use import TimeUse
 
 WIDTH = 100
 LEAST_WIDTH = 80
 LABEL = 14
 MOST_LINES = 40
+STEP = "step"
 
 _Row = Line | KindTotal
 _COUNTS = ("asked", "ran", "hit", "joined", "stale", "failed", "unfinished")
@@ -29,6 +32,8 @@ def render(receipt: Receipt, *, width: int = WIDTH, colour: bool = False) -> str
         [_title(receipt)],
         _kinds(receipt, width),
         _by_agent(receipt, width),
+        model_table(receipt.models, width),
+        _steps_by_agent(receipt, width),
         _facts(receipt, width),
     ]
     lines = [line for block in blocks for line in block]
@@ -88,29 +93,48 @@ def _kinds(receipt: Receipt, width: int) -> list[str]:
 
 
 def _by_agent(receipt: Receipt, width: int) -> list[str]:
-    if not receipt.lines:
+    """All but steps: those tell of the application, and would hide what it asked for."""
+    return _lines([line for line in receipt.lines if line.kind != STEP], "operation", 0, width)
+
+
+def _steps_by_agent(receipt: Receipt, width: int) -> list[str]:
+    steps = [line for line in receipt.lines if line.kind == STEP]
+    graph = _common_prefix([line.operation for line in steps])
+    name = f"step of {shown(graph)}" if graph else "step"
+    return _lines(steps, name, len(graph) + 1 if graph else 0, width)
+
+
+def _common_prefix(names: Sequence[str]) -> str:
+    """What stands before the first dot of every name, if that is the same."""
+    prefixes = {name.partition(".")[0] if "." in name else "" for name in names}
+    return prefixes.pop() if len(prefixes) == 1 else ""
+
+
+def _lines(lines: Sequence[Line], what: str, without: int, width: int) -> list[str]:
+    if not lines:
         return []
-    names = _used(receipt.lines)
+    names = _used(lines)
     rows = [
         [
             shown(line.agent or "-"),
-            shown(line.operation),
+            shown(line.operation[without:]),
             *(str(getattr(line, name)) for name in names),
             seconds_text(line.seconds),
             _maybe(line.p50_s),
             _maybe(line.max_s),
             _estimated(line),
         ]
-        for line in receipt.lines[:MOST_LINES]
+        for line in lines[:MOST_LINES]
     ]
-    head = ["agent", "operation", *names, "sum", "p50", "max", "saved est."]
-    more = len(receipt.lines) - MOST_LINES
+    head = ["agent", what, *names, "sum", "p50", "max", "saved est."]
+    more = len(lines) - MOST_LINES
     rest = [f"  and {more} more; --json has them all"] if more > 0 else []
     return ["", *table(head, rows, width=width, words=2, dispensable=_DISPENSABLE), *rest]
 
 
 def _facts(receipt: Receipt, width: int) -> list[str]:
     facts: Sequence[tuple[str, Callable[[Receipt], list[str]], str]] = (
+        ("models", lambda receipt: model_facts(receipt.models), " · "),
         ("duplicates", _duplicates, " · "),
         ("time", _time, " · "),
         ("critical path", _path_parts, " → "),
@@ -146,6 +170,7 @@ def _time(receipt: Receipt) -> list[str]:
     parts = [
         f"in calls {seconds_text(time.in_calls_s)}",
         f"outside {seconds_text(time.outside_calls_s)}",
+        *_model_and_tools(time),
     ]
     if time.concurrency_mean is not None:
         parts.append(
@@ -154,6 +179,18 @@ def _time(receipt: Receipt) -> list[str]:
     if receipt.time_to_first_output is not None:
         parts.append(f"first output after {seconds_text(receipt.time_to_first_output)}")
     return parts
+
+
+def _model_and_tools(time: TimeUse) -> list[str]:
+    """Only where there are both, or a model: else the tables say it."""
+    if not time.model_s:
+        return []
+    both = f", both {seconds_text(time.model_and_tools_s)}" if time.model_and_tools_s else ""
+    return [
+        f"model {seconds_text(time.model_s)}",
+        f"tools {seconds_text(time.tools_s)}{both}",
+        f"own {seconds_text(time.own_s)}",
+    ]
 
 
 def _path_parts(receipt: Receipt) -> list[str]:

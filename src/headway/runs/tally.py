@@ -10,6 +10,7 @@ from ..events import (
     CallStarted,
     Event,
     GraphPlanned,
+    ModelAnswered,
     PolicyActed,
     RunEnded,
     RunStarted,
@@ -90,6 +91,7 @@ class Tally:
         self.lines: dict[LineKey, Count] = {}
         self.questions: dict[tuple[str, str], Question] = {}
         self.calls: list[CallEnded] = []
+        self.answers: list[ModelAnswered] = []
         self.open: dict[str, CallStarted] = {}
         self.errors: Counter[str] = Counter()
         self.actions: Counter[str] = Counter()
@@ -99,12 +101,14 @@ class Tally:
         self.graphs: list[PlannedGraph] = []
         self.cached: dict[str, bool] = {}
         self.calls_not_kept = self.questions_not_kept = self.calls_without_key = 0
+        self.answers_not_kept = 0
         self._failed_inside: dict[str, set[str]] = {}
         self._counted: dict[type[Event], Callable[..., None]] = {
             RunStarted: self.started.append,
             RunEnded: self.ended.append,
             CallStarted: self._call_started,
             CallEnded: self._call_ended,
+            ModelAnswered: self._model_answered,
             PolicyActed: self._policy_acted,
             StoreFailed: self._store_failed,
             GraphPlanned: self._graph_planned,
@@ -189,6 +193,12 @@ class Tally:
             self.cached[event.operation] = True
         elif event.cached is not None:
             self.cached.setdefault(event.operation, event.cached)
+
+    def _model_answered(self, event: ModelAnswered) -> None:
+        if len(self.answers) < self._most_calls:
+            self.answers.append(event)
+        else:
+            self.answers_not_kept += 1
 
     def _policy_acted(self, event: PolicyActed) -> None:
         self.actions[event.action] += 1

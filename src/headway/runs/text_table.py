@@ -143,3 +143,16 @@ def seconds_text(seconds: float | None) -> str:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def dollars_text(dollars: float | None) -> str:
+    """US dollars for people: cents where there are any, else the figures that say something."""
+    if dollars is None:
+        return "unknown"
+    if dollars == 0:
+        return "$0"
+    if dollars < 0.0000995:
+        return "<$0.0001"
+    if dollars < 0.0995:
+        return f"${dollars:.2g}"
+    return f"${dollars:,.2f}"
