@@ -42,7 +42,7 @@ _KEYS |= {"ArrowRight": 39, "ArrowDown": 40, "Home": 36, "End": 35}
 
 
 class Page:
-    """A page of a running browser; ``complaints`` is what the console said, ``requested`` addresses."""
+    """A page of a running browser: what the console said, what was requested, what is in it."""
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands, self._answers = commands, answers

@@ -29,6 +29,7 @@ from .timeline_header import (
     title_of,
 )
 
+_SCRIPTS = ("timeline_build.js", "timeline_draw.js", "timeline_move.js", "timeline_tell.js")
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _IN_SCRIPT = str.maketrans(
     {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
@@ -38,8 +39,8 @@ _IN_SCRIPT = str.maketrans(
 def timeline(run: RecordedRun | Iterable[Event]) -> str:
     """A whole HTML page that draws *run*: agents as lanes, calls as bars.
 
-    It loads nothing and connects to nothing; its security policy forbids both. Names from the run
-    are shown as text whatever they hold. A page takes about 1 KB for five calls; beyond 10,000
+    It loads nothing and connects to nothing, and its security policy forbids both. Names from the
+    run are shown as text whatever they hold. A page takes about 1 KB for five calls; beyond 10,000
     calls the shortest are left out, which the page says.
     """
     events = run.events if isinstance(run, RecordedRun) else list(run)
@@ -51,7 +52,7 @@ def timeline(run: RecordedRun | Iterable[Event]) -> str:
 
 
 def _page(receipt: Receipt, chart: Chart) -> str:
-    style, script = _part("timeline_page.css"), _part("timeline_page.js")
+    style, script = _part("timeline_page.css"), _script()
     fill = {
         "policy": _policy(style, script),
         "title": escape(title_of(receipt)),
@@ -71,6 +72,11 @@ def _page(receipt: Receipt, chart: Chart) -> str:
 @cache
 def _part(name: str) -> str:
     return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _script() -> str:
+    """The parts in one scope of their own."""
+    return '"use strict";\n(() => {\n' + "".join(map(_part, _SCRIPTS)) + "})();\n"
 
 
 def _policy(style: str, script: str) -> str:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from html import escape
 
 from .critical_path import CriticalPath
+from .model_counts import ModelCounts
 from .receipt import Receipt
-from .text_table import seconds_text, shown
+from .text_table import dollars_text, seconds_text, shown
 from .timeline_chart import Bar, Chart
 
 MOST_ROWS = 1_000
@@ -56,6 +57,8 @@ def _figures(receipt: Receipt) -> list[_Figure]:
         _path(receipt.critical_path),
         _overlap(receipt),
     ]
+    if receipt.models is not None:
+        figures += [_tokens(receipt.models.total), _money(receipt.models.total)]
     if receipt.errors:
         number = sum(receipt.errors.values())
         figures.append(("Errors", f"{number}", ", ".join(map(shown, receipt.errors)), "worry"))
@@ -99,6 +102,25 @@ def _overlap(receipt: Receipt) -> _Figure:
         return ("Could overlap", "nothing", "that ran one after another", "")
     saved = f"~{seconds_text(found.saved_s_estimated)}"
     return ("Could overlap", saved, "estimated, if independent", "open")
+
+
+def _tokens(total: ModelCounts) -> _Figure:
+    parts = [f"{_number(total.tokens_out)} out"]
+    if total.tokens_in and total.tokens_cached is not None:
+        parts.append(f"{total.tokens_cached / total.tokens_in:.0%} of input cached")
+    return ("Tokens in", _number(total.tokens_in), " · ".join(parts), "")
+
+
+def _number(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
+
+
+def _money(total: ModelCounts) -> _Figure:
+    is_part = total.spent_usd is not None and total.spent_unknown
+    spent = f"{'≥' if is_part else ''}{dollars_text(total.spent_usd)}"
+    parts = [f"{dollars_text(total.saved_usd)} saved"] if total.saved_usd else []
+    parts += [f"{total.spent_unknown:,} calls without a price"] if total.spent_unknown else []
+    return ("Spent on models", spent, " · ".join(parts), "")
 
 
 def styles_of(kinds: Sequence[str]) -> list[int]:
