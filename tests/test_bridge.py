@@ -11,7 +11,19 @@ from typing import Any
 
 import pytest
 
-from headway import BadSetup, Cache, Call, Limit, Place, Proceed, Share, bridge, operation
+from headway import (
+    BadSetup,
+    Cache,
+    Call,
+    Limit,
+    Place,
+    Proceed,
+    Share,
+    Timeout,
+    bridge,
+    off,
+    operation,
+)
 from headway.testing.clock import settle
 
 user: ContextVar[str] = ContextVar("user", default="nobody")
@@ -485,3 +497,16 @@ def test_background_work_without_a_loop_runs_on_ours() -> None:
     bridge.background(work())
     assert done.wait(5)
     assert seen == ["headway-loop"]
+
+
+async def test_a_call_driven_by_hand_finds_a_task_without_cache_or_share() -> None:
+    @operation(Timeout(5))
+    async def ask() -> bool:
+        await asyncio.sleep(0)
+        return asyncio.current_task() is not None
+
+    body = ask.operation
+    with off():
+        task = bridge.now_or_task(body.enter_by_hand(Call(body, (), {})))
+    assert isinstance(task, asyncio.Task)
+    assert await task

@@ -434,3 +434,15 @@ def test_a_policy_may_refuse_an_operation() -> None:
         @operation(Picky(), name="shop.find")
         async def find(name: str) -> str:
             return name
+
+
+async def test_a_key_of_ones_own_tells_types_apart_and_takes_lists() -> None:
+    ran: list[object] = []
+
+    @operation(Cache("1h"), key=lambda args, kwargs: [args[0]])
+    async def ask(value: object, request: object) -> object:
+        ran.append(value)
+        return value
+
+    assert [await ask(1, object()), await ask(True, object()), await ask(1, object())] == [1, 1, 1]
+    assert [type(value) for value in ran] == [int, bool]

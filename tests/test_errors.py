@@ -1,4 +1,5 @@
 import inspect
+import pickle
 import re
 
 import pytest
@@ -78,3 +79,23 @@ def test_failed_steps_can_be_told_apart() -> None:
     except* ValueError as wrong_ones:
         seen.extend(wrong_ones.exceptions)
     assert seen == [lost, wrong]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CallTimedOut("shop.get_price", 2.5, "first chunk"),
+        CallCancelled("shop.get_price"),
+        StreamBroken("broke off", chunks_read=3),
+        LimitExceeded("full", retry_after_s=1.5),
+        BadSetup("no"),
+        StepFailed("2 steps failed", {"a": ValueError("x")}, {"b": "a"}, {"c": 1}),
+    ],
+)
+def test_errors_survive_the_way_between_processes(error: HeadwayError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert copy.__dict__.keys() == error.__dict__.keys()
+    if isinstance(error, StepFailed):
+        assert [repr(each) for each in copy.exceptions] == ["ValueError('x')"]

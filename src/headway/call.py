@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from . import bridge
 from .errors import BadSetup
-from .keys import KeyOf, Without, bind, key_from_signature
+from .keys import KeyOf, Without, bind, key_from_function, key_from_signature
 from .stream import Stream
 
 Source = Literal["ran", "hit", "joined", "stale"]
@@ -90,7 +90,7 @@ class Operation:
         # Two closures of one factory share a qualified name, and must not share answers.
         self.is_local = name is None and "<locals>" in self.name
         self.identity = (self.name, version, next(self._serial) if self.is_local else 0)
-        self.key_of = key.build(run) if isinstance(key, Without) else key or key_from_signature(run)
+        self.key_of = _key_of(key, run)
         self.bind = bind(run)
         self.policies = tuple(sorted(policies, key=lambda policy: policy.place))
         self.is_stream = inspect.isasyncgenfunction(run)
@@ -98,18 +98,30 @@ class Operation:
         for policy in self.policies:
             if (check := getattr(policy, "check", None)) is not None:
                 check(self)
-        self.enter = self._folded(_innermost(run))
+        self.enter = self._folded() if self.is_async else self.enter_by_hand
 
-    def _folded(self, way: Proceed) -> Proceed:
+    @functools.cached_property
+    def enter_by_hand(self) -> Proceed:
+        """The way in for a driver by hand, who has no task yet: see ``bridge.now_or_task``."""
+        return self._folded(has_gate=True)
+
+    def _folded(self, *, has_gate: bool = False) -> Proceed:
+        way = _innermost(self.run)
         for policy in reversed(self.policies):
+            if has_gate and policy.place <= Place.SHARE:
+                way, has_gate = _inward(_through_the_gate, way), False
             way = _inward(policy.around, way)
-            if not self.is_async and policy.place > Place.SHARE:
-                way = _inward(_through_the_gate, way)
-        return way
+        return _inward(_through_the_gate, way) if has_gate else way
 
     def explain(self) -> str:
         """The way in, outermost first: 'Watch > Cache > Retry > shop.get_price'."""
         return " > ".join([*(type(policy).__name__ for policy in self.policies), self.name])
+
+
+def _key_of(key: KeyOf | Without | None, run: Callable[..., Any]) -> KeyOf:
+    if key is None:
+        return key_from_signature(run)
+    return key.build(run) if isinstance(key, Without) else key_from_function(key)
 
 
 def _innermost(run: Callable[..., Any]) -> Proceed:

@@ -22,6 +22,20 @@ class HeadwayError(Exception):
 
     operation: str | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way between processes, whatever arguments a class takes."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(
+    kind: type[HeadwayError], args: tuple[object, ...], attributes: dict[str, object]
+) -> HeadwayError:
+    plain = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    error: HeadwayError = plain.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
+
 
 class BadSetup(HeadwayError, ValueError):
     """A setting or a use that cannot work; the message names the value and the way out."""

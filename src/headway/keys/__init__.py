@@ -6,6 +6,23 @@ stands for a key in every process; ``canonical`` is the encoding underneath.
 """
 
 from .canonical import canonical
-from .signature import KeyOf, Without, bind, digest, key_from_signature, without
+from .signature import (
+    KeyOf,
+    Without,
+    bind,
+    digest,
+    key_from_function,
+    key_from_signature,
+    without,
+)
 
-__all__ = ["KeyOf", "Without", "bind", "canonical", "digest", "key_from_signature", "without"]
+__all__ = [
+    "KeyOf",
+    "Without",
+    "bind",
+    "canonical",
+    "digest",
+    "key_from_function",
+    "key_from_signature",
+    "without",
+]

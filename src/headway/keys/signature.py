@@ -50,6 +50,21 @@ def key_from_signature(run: Function, *, leave_out: frozenset[str] = frozenset()
     return lambda more, named: key_of(args + more, {**kwargs, **named})
 
 
+def key_from_function(key: KeyOf) -> KeyOf:
+    """What makes the key of a call from what *key* gives: types told apart there too.
+
+    ``key=lambda args, kwargs: args[0].lower()``; lists and dicts may be given as well.
+    """
+
+    def key_of(args: Arguments, kwargs: Keywords) -> Hashable:
+        value = key(args, kwargs)
+        if type(value) is str:
+            return value
+        return blake2b(VERSION + canonical(value), digest_size=32).digest()
+
+    return key_of
+
+
 class Without(msgspec.Struct, frozen=True):
     """A key that leaves some parameters out of the question; made by ``without``."""
 

@@ -46,6 +46,7 @@ class CacheStatistics(msgspec.Struct, frozen=True):
     stale: int
     refreshed: int
     refreshes_failed: int
+    store_failures: int
     store: StoreStatistics
 
     @property
@@ -290,12 +291,16 @@ class Cache:
             key for key, load in list(self._loads.items()) if wanted.intersection(load.tags)
         ]:
             self._detach(key)
+        if not self.store.is_local:
+            await bridge.on_a_loop()
         await self.store.invalidate(tags)
 
     async def clear(self) -> None:
         """Drop every answer."""
         for key in list(self._loads):
             self._detach(key)
+        if not self.store.is_local:
+            await bridge.on_a_loop()
         await self.store.clear()
 
     def _detach(self, key: Hashable) -> None:
@@ -313,6 +318,7 @@ class Cache:
             stale=self._stale,
             refreshed=self._refreshed,
             refreshes_failed=self._refreshes_failed,
+            store_failures=self._store_failures,
             store=self.store.statistics(),
         )
 

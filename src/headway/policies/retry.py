@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from .. import clock, events
@@ -141,6 +140,8 @@ def _number(text: object) -> float | None:
 
 def _until(text: object) -> float | None:
     try:
+        from email.utils import parsedate_to_datetime  # rare, and dear to import
+
         moment = parsedate_to_datetime(str(text))
     except ValueError:
         return None
