@@ -14,7 +14,7 @@ HeadwayError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class HeadwayError(Exception):
@@ -30,7 +30,7 @@ class HeadwayError(Exception):
 def _again(
     kind: type[HeadwayError], args: tuple[object, ...], attributes: dict[str, object]
 ) -> HeadwayError:
-    plain = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    plain: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
     error: HeadwayError = plain.__new__(kind, *args)
     error.args = args
     error.__dict__.update(attributes)
