@@ -1,0 +1,112 @@
+"""What is known of one exchange with a model endpoint: frozen records, filled by the readers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Wire = Literal[
+    "openai.chat",
+    "openai.responses",
+    "openai.embeddings",
+    "anthropic.messages",
+    "anthropic.count_tokens",
+    "models",
+    "other",
+]
+
+
+class ToolResult(msgspec.Struct, frozen=True):
+    """A tool's result that went back to the model; its content is a digest, never the text.
+
+    Attributes:
+        id: The id of the tool call that it answers.
+        name: The tool, where the request also carries the call that asked for it.
+        digest: SHA-256 of the content, in hex; of the plain text if it consists of text alone.
+        size: Bytes of the content in UTF-8.
+    """
+
+    id: str | None
+    name: str | None
+    digest: str
+    size: int
+
+
+class RequestFacts(msgspec.Struct, frozen=True):
+    """What a request asks for, and whether the same bytes may be answered from a cache.
+
+    Attributes:
+        provider: Whose wire it is: ``openai``, ``anthropic`` or ``other``.
+        streams: The answer is asked for as a stream of events.
+        is_repeatable: Asking again would give the same answer and change nothing on the server.
+        why_not: The reason in words if it is not repeatable.
+        system_digest: SHA-256 of the system prompt, in hex; None if there is none.
+        message_count: Messages, input items, or texts to embed.
+        wants_usage_chunk: A chat stream is to end with a chunk of usage.
+        body: The parsed body; None if it is not JSON or has an object with duplicate keys.
+    """
+
+    wire: Wire
+    provider: str
+    model: str | None
+    streams: bool
+    is_repeatable: bool
+    why_not: str | None
+    tool_results: tuple[ToolResult, ...]
+    system_digest: str | None
+    message_count: int
+    wants_usage_chunk: bool
+    body: object | None
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens as the provider counted them; None is unknown, never zero.
+
+    Attributes:
+        tokens_in: All input, what was read from or written to the prompt cache included.
+        tokens_cached: Of these, read from the provider's prompt cache.
+        tokens_cache_written: Of these, written to the provider's prompt cache.
+        tokens_out: All output, reasoning included.
+        tokens_reasoning: Of these, spent on reasoning.
+    """
+
+    tokens_in: int | None = None
+    tokens_cached: int | None = None
+    tokens_cache_written: int | None = None
+    tokens_out: int | None = None
+    tokens_reasoning: int | None = None
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A tool call that the model asks for; ``arguments`` is the text it wrote, normally JSON."""
+
+    id: str | None
+    name: str
+    arguments: str
+
+
+class AnswerFacts(msgspec.Struct, frozen=True):
+    """What an answer turned out to be, as far as it has been read.
+
+    Attributes:
+        is_complete: It ended as its protocol says; False while it is still being read.
+        is_error: The provider reports a failure, by status, in the body or in the stream.
+        may_keep: Complete, free of errors and not cut short: a cache may keep it.
+        why_not: The reason in words if it may not be kept.
+        finish_reason: Why the model stopped, in the provider's words.
+        text_size: Characters of answer text.
+        first_content_at: Where the first event with content begins, in bytes from the start of
+            the body; 0 for an answer that is no stream.
+    """
+
+    is_complete: bool
+    is_error: bool
+    may_keep: bool
+    why_not: str | None
+    model: str | None
+    usage: Usage
+    finish_reason: str | None
+    tool_calls: tuple[ToolCall, ...]
+    text_size: int
+    first_content_at: int | None

@@ -1,0 +1,235 @@
+"""When two requests are the same question: the key of an exchange, and whose it is.
+
+There are two levels. The raw key stands for the very bytes and needs no parsing. The canonical key
+stands for what they say: the order of object keys and white space do not count, nor do the members
+of ``IGNORED`` (on the wires where the answer does not repeat them) and Anthropic's cache markers.
+Everything else does, known to Headway or not: array order, ``1`` beside ``1.0``, absent beside null,
+the form of the answer (a stream or not, with a chunk of usage or not), the URL, the tenant, and all
+headers but those of ``NOT_SHAPING``.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
+
+import msgspec
+
+from .facts import RequestFacts
+from .json_values import as_object, canonical_json
+
+IGNORED: Final = frozenset(
+    {"stream", "stream_options", "user", "metadata", "safety_identifier", "prompt_cache_key"}
+)
+"""Members of a body that do not change the answer; the form of a stream joins the key apart."""
+
+REPEATED_IN_A_RESPONSE: Final = frozenset(
+    {"user", "metadata", "safety_identifier", "prompt_cache_key"}
+)
+"""Ignored members that the responses API writes into its answer: there they are part of the key."""
+
+CREDENTIALS: Final = (
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "proxy-authorization",
+    "cookie",
+)
+"""Headers that say who asks; they make the tenant."""
+
+CREDENTIALS_IN_URL: Final = ("key", "api_key", "api-key", "access_token", "token", "code")
+
+NOT_SHAPING: Final = frozenset(
+    {
+        *CREDENTIALS,
+        # of the connection and the bytes on it
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        # who calls, and how often
+        "user-agent",
+        "http-referer",
+        "referer",
+        "origin",
+        "x-title",
+        "idempotency-key",
+        "x-should-retry",
+        "anthropic-dangerous-direct-browser-access",
+        # what a client wishes of caches
+        "cache-control",
+        "pragma",
+        "if-none-match",
+        "if-modified-since",
+        # one trace, one request
+        "date",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "b3",
+        "sentry-trace",
+        "request-id",
+        "x-request-id",
+        "x-client-request-id",
+        "x-correlation-id",
+        "x-amzn-trace-id",
+        "x-cloud-trace-context",
+        "forwarded",
+        "via",
+        "x-real-ip",
+    }
+)
+"""Request headers that do not change the answer; one that Headway does not know may well."""
+
+NOT_SHAPING_PREFIXES: Final = (
+    "x-stainless-",
+    "x-headway-",
+    "x-forwarded-",
+    "x-b3-",
+    "x-datadog-",
+    "sec-",
+)
+
+
+class ExchangeKey(msgspec.Struct, frozen=True):
+    """The two keys of a question; ``canonical`` is None where the body has no canonical form."""
+
+    raw: str
+    canonical: str | None
+
+
+def exchange_key(
+    request: RequestFacts,
+    *,
+    tenant: str,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> ExchangeKey:
+    """The keys of a request: equal for equal questions of one tenant, different for all others.
+
+    Args:
+        tenant: As ``tenant_of`` gives it, or a namespace that several callers share on purpose.
+        headers: By name in lower case.
+    """
+    shaping = sorted(pair for pair in headers.items() if _may_shape(pair[0]))
+    asked = [tenant, method.upper(), _plain(url), *(text for pair in shaping for text in pair)]
+    before = [text.encode("utf-8", "surrogatepass") for text in asked]
+    raw = _digest([b"raw", *before, body])
+    canonical, form = _canonical_body(request, body), _form(request)
+    if canonical is None or form is None:
+        return ExchangeKey(raw, None)
+    return ExchangeKey(raw, _digest([b"canonical", *before, form, canonical]))
+
+
+def tenant_of(headers: Mapping[str, str], url: str, secret: bytes) -> str:
+    """Who asks whom, as a text that tells nothing to those without *secret*.
+
+    It is made of the credentials, in headers or in the URL, and of the server's scheme, host and
+    port.
+
+    Args:
+        headers: By name in lower case.
+        secret: At least 16 random bytes of this process or installation.
+    """
+    parts = _split(url)
+    who = [text for name in CREDENTIALS for text in (name, headers.get(name, ""))]
+    for name, value in parse_qsl(parts.query):
+        who += [name, value] if name in CREDENTIALS_IN_URL else []
+    who += [parts.scheme, parts.netloc.rpartition("@")[0], _server(parts)]
+    given = [text.encode("utf-8", "surrogatepass") for text in who]
+    return hmac.digest(secret, b"".join(_framed(given)), "sha256").hex()
+
+
+def _canonical_body(request: RequestFacts, body: bytes) -> bytes | None:
+    if not body:
+        return b""
+    if request.body is None:
+        return None
+    asked = request.body
+    if request.wire != "other" and isinstance(asked, dict):
+        ignored = IGNORED
+        if request.wire == "openai.responses":
+            ignored = IGNORED - REPEATED_IN_A_RESPONSE
+        asked = {name: value for name, value in as_object(asked).items() if name not in ignored}
+        if request.provider == "anthropic" and b"cache_control" in body:
+            asked = _without_markers(asked)
+    return canonical_json(asked)
+
+
+_CARRIES_DATA: Final = frozenset({"input", "input_schema", "schema"})
+"""Members whose content is the caller's own: what looks like a marker in there is none."""
+
+
+def _without_markers(value: object) -> object:
+    """*value* without Anthropic's ``cache_control``, which says what to cache and nothing else."""
+    if isinstance(value, list):
+        return [_without_markers(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: inside if name in _CARRIES_DATA else _without_markers(inside)
+        for name, inside in as_object(value).items()
+        if not (name == "cache_control" and _is_marker(inside))
+    }
+
+
+def _is_marker(value: object) -> bool:
+    return value is None or as_object(value).get("type") == "ephemeral"
+
+
+def _form(request: RequestFacts) -> bytes | None:
+    """Whether the answer is a stream, and which; what a stream would be does not shape a body."""
+    if not request.streams:
+        return b"whole"
+    options = dict(as_object(as_object(request.body).get("stream_options")))
+    options.pop("include_usage", None)
+    return canonical_json([request.wants_usage_chunk, options])
+
+
+def _may_shape(name: str) -> bool:
+    return name not in NOT_SHAPING and not name.startswith(NOT_SHAPING_PREFIXES)
+
+
+def _plain(url: str) -> str:
+    """The URL without user and fragment, its scheme and host in lower case."""
+    parts = _split(url)
+    return urlunsplit((parts.scheme, _server(parts), parts.path, parts.query, ""))
+
+
+def _server(parts: SplitResult) -> str:
+    host = parts.netloc.rpartition("@")[2].lower()
+    return host.removesuffix(_DEFAULT_PORTS.get(parts.scheme, ":"))
+
+
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # no URL at all; then it stands for itself
+        return SplitResult("", "", url, "", "")
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    return sha256(b"".join(_framed(parts))).hexdigest()
+
+
+def _framed(parts: Iterable[bytes]) -> Iterable[bytes]:
+    """Each part led by its length, so that no two lists of parts give the same bytes."""
+    for part in parts:
+        yield b"%d:" % len(part)
+        yield part

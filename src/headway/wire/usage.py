@@ -1,0 +1,68 @@
+"""Tokens used, from what each provider reports; a number that is not there stays unknown."""
+
+from __future__ import annotations
+
+from .facts import Usage
+from .json_values import as_count, as_object
+
+
+def openai_usage(reported: object) -> Usage:
+    """The usage of a chat (``prompt_tokens``) or of a response (``input_tokens``)."""
+    usage = as_object(reported)
+    is_chat = "prompt_tokens" in usage or "completion_tokens" in usage
+    sent, made = ("prompt", "completion") if is_chat else ("input", "output")
+    of_input = as_object(usage.get(f"{sent}_tokens_details"))
+    of_output = as_object(usage.get(f"{made}_tokens_details"))
+    return Usage(
+        tokens_in=as_count(usage.get(f"{sent}_tokens")),
+        tokens_cached=as_count(of_input.get("cached_tokens")),
+        tokens_cache_written=as_count(of_input.get("cache_write_tokens")),
+        tokens_out=as_count(usage.get(f"{made}_tokens")),
+        tokens_reasoning=as_count(of_output.get("reasoning_tokens")),
+    )
+
+
+def embedding_usage(reported: object) -> Usage:
+    """The usage of an embedding, which has no output and knows no prompt cache."""
+    tokens_in = as_count(as_object(reported).get("prompt_tokens"))
+    return Usage() if tokens_in is None else Usage(tokens_in, 0, 0, 0, 0)
+
+
+class AnthropicUsage:
+    """Adds up what a message reports: first at its start, then as running totals."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+
+    def read(self, reported: object) -> None:
+        """Take over the numbers that *reported* has; the others stay as they were."""
+        usage = as_object(reported)
+        details = as_object(usage.get("output_tokens_details"))
+        for name, value in (*usage.items(), ("thinking_tokens", details.get("thinking_tokens"))):
+            count = as_count(value)
+            if count is not None and name in _ANTHROPIC_COUNTS:
+                self._last[name] = count
+
+    def total(self) -> Usage:
+        """All input is what was neither read from nor written to the cache, and those two."""
+        last = self._last
+        read, written = last.get("cache_read_input_tokens"), last.get("cache_creation_input_tokens")
+        beside = last.get("input_tokens")
+        return Usage(
+            tokens_in=None if beside is None else beside + (read or 0) + (written or 0),
+            tokens_cached=read,
+            tokens_cache_written=written,
+            tokens_out=last.get("output_tokens"),
+            tokens_reasoning=last.get("thinking_tokens"),
+        )
+
+
+_ANTHROPIC_COUNTS = frozenset(
+    {
+        "input_tokens",
+        "output_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "thinking_tokens",
+    }
+)
