@@ -3,9 +3,9 @@
 There are two levels. The raw key stands for the very bytes and needs no parsing. The canonical key
 stands for what they say: the order of object keys and white space do not count, nor do the members
 of ``IGNORED`` (on the wires where the answer does not repeat them) and Anthropic's cache markers.
-Everything else does, known to Headway or not: array order, ``1`` beside ``1.0``, absent beside null,
-the form of the answer (a stream or not, with a chunk of usage or not), the URL, the tenant, and all
-headers but those of ``NOT_SHAPING``.
+Everything else does, known to Headway or not: array order, ``1`` beside ``1.0``, absent beside
+null, the form of the answer (a stream or not, with a chunk of usage or not), the URL, the tenant,
+and all headers but those of ``NOT_SHAPING``.
 """
 
 from __future__ import annotations

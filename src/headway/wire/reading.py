@@ -36,7 +36,7 @@ class Reading:
         return False
 
     def read_done(self) -> None:
-        """Note the event ``[DONE]``, which ends the streams of chats and means nothing elsewhere."""
+        """Note the event ``[DONE]``, which ends chats and means nothing elsewhere."""
 
     def read_body(self, value: object) -> None:
         """Read the body of an answer that is no stream."""

@@ -64,7 +64,11 @@ class EventReader:
         self._line_at = 0
         self._after_cr = False  # a LF at the start of the next piece belongs to the last line
         self._blank_waits = False  # ... which is blank and ends an event
-        self._forget_event()
+        self._event_at: int | None = None
+        self._data: list[bytes] = []
+        self._event: str | None = None
+        self._id: str | None = None
+        self._retry_ms: int | None = None
 
     def feed(self, data: bytes) -> list[ServerEvent]:
         """The events that are complete with *data*, in their order."""
@@ -179,11 +183,8 @@ class EventReader:
         self._forget_event()
 
     def _forget_event(self) -> None:
-        self._event_at: int | None = None
-        self._data: list[bytes] = []
-        self._event: str | None = None
-        self._id: str | None = None
-        self._retry_ms: int | None = None
+        self._event_at = self._event = self._id = self._retry_ms = None
+        self._data = []
 
 
 def write_event(data: str, *, event: str | None = None, id: str | None = None) -> bytes:
