@@ -8,17 +8,14 @@ from typing import TypeVar
 from headway import operation, scope
 
 from .by_graph import AGENTS
-from .data_tools import DataTools
-from .pace import Pace
 from .prose import Section
 from .team import Team
 
 T = TypeVar("T")
 
 
-async def research_in_turn(symbol: str, tools: DataTools, pace: Pace) -> list[Section]:
+async def research_in_turn(symbol: str, team: Team) -> list[Section]:
     """The sections in reading order, once the last one is finished."""
-    team = Team(tools, pace)
     with scope(agent="coordinator"):
         data = (await team.profile(symbol), await team.financials(symbol))
         filed = await team.filings(symbol)

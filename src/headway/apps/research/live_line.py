@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from typing import TextIO
@@ -9,6 +10,9 @@ from typing import TextIO
 from headway import CallEnded, CallStarted, Event, clock
 
 TTY_EVERY_S, PIPED_EVERY_S = 0.2, 0.9
+AMID_WORDS_S = 5.0
+"""How long words may stop in the middle of a line before the live line says what goes on."""
+
 _CLEAR = "\r\x1b[2K"
 _WIDTH = 100
 
@@ -19,12 +23,23 @@ class LiveLine:
     On a terminal one line is drawn over and over; into a pipe a line is written when nothing else
     was for a while. Give it to ``headway.listen``; use it as a context manager; print through
     ``aside``.
+
+    Args:
+        spent: tells what models have used so far; None if there are none.
     """
 
-    def __init__(self, stream: TextIO, title: str, eta_s: float | None, eta_from: int) -> None:
-        self._stream, self._title = stream, title
+    def __init__(
+        self,
+        stream: TextIO,
+        title: str,
+        eta_s: float | None,
+        eta_from: int,
+        spent: Callable[[], str] | None = None,
+    ) -> None:
+        self._stream, self._title, self._spent = stream, title, spent
         self._eta_s, self._eta_from = eta_s, eta_from
         self._is_tty = stream.isatty()
+        self._is_amid_words = self._is_drawn = False
         self._under_way: dict[str, CallStarted] = {}
         self._began = self._wrote = clock.monotonic()
         self._lock = threading.RLock()
@@ -47,17 +62,26 @@ class LiveLine:
         self._thread.join()
         self._erase()
 
-    def aside(self, write: Callable[[], None]) -> None:
-        """Write something of your own without disturbing the line."""
+    def aside(
+        self, write: Callable[[], None], *, amid_words: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Write something of your own without disturbing the line.
+
+        Args:
+            amid_words: whether what was written does not end with its line, and more will follow.
+        """
         with self._lock:
             self._erase()
             write()
+            self._is_amid_words = amid_words()
             self._wrote = clock.monotonic()
 
     def text(self) -> str:
         """The line as it stands now."""
         elapsed_s = clock.monotonic() - self._began
-        return f"{self._title}  {elapsed_s:5.1f} s  {self._who()}  {self._eta(elapsed_s)}"
+        parts = [f"{self._title}  {elapsed_s:5.1f} s", self._who()]
+        parts += [self._spent()] if self._spent is not None else []
+        return "  ".join([*parts, self._eta(elapsed_s)])
 
     def _who(self) -> str:
         started = list(self._under_way.values())
@@ -77,24 +101,36 @@ class LiveLine:
         every_s = TTY_EVERY_S if self._is_tty else PIPED_EVERY_S
         while not self._stop.wait(every_s / 3):
             with self._lock:
-                if clock.monotonic() - self._wrote >= every_s:
+                silent_s = clock.monotonic() - self._wrote
+                if silent_s >= (AMID_WORDS_S if self._is_amid_words else every_s):
                     self._draw()
 
     def _draw(self) -> None:
         self._wrote = clock.monotonic()
+        begin = "\n" if self._is_amid_words else ""
+        self._is_amid_words = False
+        text = self.text()
+        if self._is_tty:  # a line that wraps could not be erased
+            line = f"{begin}{_CLEAR}{text[: shutil.get_terminal_size().columns - 1]}"
+        else:
+            line = f"{begin}  {text}\n"
         try:
-            self._stream.write(f"{_CLEAR}{self.text()}" if self._is_tty else f"  {self.text()}\n")
+            self._stream.write(line)
             self._stream.flush()
+            self._is_drawn = True
         except (OSError, ValueError):  # the reader has gone; the work has not
             self._stop.set()
 
     def _erase(self) -> None:
-        if self._is_tty:
+        if self._is_tty and self._is_drawn:
             self._stream.write(_CLEAR)
             self._stream.flush()
+        self._is_drawn = False
 
 
 def _named(event: CallStarted) -> str:
+    if event.kind == "model":
+        return f"{event.agent or 'model'}: {event.operation.rpartition(' ')[2]}"
     what = event.operation.rpartition(".")[2].replace("_findings", " analyst")
     if event.kind == "step" or event.agent in (None, what):
         return what
