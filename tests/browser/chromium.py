@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 PATIENCE_S = 60.0
@@ -91,10 +90,10 @@ class Page:
         elif method in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"):
             self.complaints.append(json.dumps(parameters)[:2000])
 
-    def open(self, path: Path) -> None:
-        """Load the file at *path* and wait until it and its scripts are ready."""
+    def go(self, address: str) -> None:
+        """Load the page at *address* and wait until it and its scripts are ready."""
         before = self._loaded
-        self.ask("Page.navigate", url=path.as_uri())
+        self.ask("Page.navigate", url=address)
         while self._loaded == before:
             self._note(self._next())
         self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -143,7 +142,8 @@ class Page:
         return base64.b64decode(answer["data"])
 
     def colours_in(self, picture: bytes) -> int:
-        """How many different colours *picture* has, counted by the browser."""
+        """How many different colours *picture* has, counted by the browser on an empty page."""
+        self.go("about:blank")
         shown = json.dumps(f"data:image/png;base64,{base64.b64encode(picture).decode()}")
         count: int = self.value(
             f"""(async () => {{

@@ -49,14 +49,17 @@ function pin(bar) {
   bar.element.classList.add("open");
   details.classList.add("pinned");
   fill(bar);
+  const isSheet = details.offsetWidth === innerWidth;
+  document.body.style.paddingBottom = isSheet ? `${details.offsetHeight + 24}px` : "";
   const covered = bar.element.getBoundingClientRect().bottom + 24 - details.getBoundingClientRect().top;
-  if (covered > 0 && details.offsetWidth === innerWidth) scrollBy({ top: covered });
+  if (isSheet && covered > 0) scrollBy({ top: covered });
 }
 function unpin(isBack) {
   pinned?.element.classList.remove("open");
   if (isBack) pinned?.element.focus({ preventScroll: true });
   pinned = null;
   details.classList.remove("pinned");
+  document.body.style.paddingBottom = "";
   details.hidden = true;
 }
 chart.addEventListener("pointerover", (event) => { if (event.pointerType !== "touch" && !dragged?.moved) hover(barOf(event) ?? null); });
