@@ -1,5 +1,7 @@
+import asyncio
 import contextlib
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headway import BadSetup, settings
+from headway import BadSetup, Cache, operation, settings
 
 
 def test_with_nothing_set_the_defaults_hold(
@@ -36,7 +38,10 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("of = true", "did you mean `off`"),
-        ("\ncolour = 1", "line 2: there is no setting `colour`; known are off, log, folder, prices"),
+        (
+            "\ncolour = 1",
+            "line 2: there is no setting `colour`; known are off, log, folder, prices",
+        ),
         ('off = "yes"', "line 1: `off` must be true or false, not 'yes'"),
         ("off = 1", "`off` must be true or false, not 1"),
         ("log = 3", "`log` must be text"),
@@ -66,6 +71,121 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, content: bytes |
 def test_a_folder_in_the_place_of_the_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadSetup, match="cannot be read"):
         settings.load(tmp_path, {})
+
+
+GOOD = """
+[prices."openai/gpt-x"]
+input = 2
+output = 10.5
+as_of = 2026-11-05
+[prices]
+"other/mine" = { input = 0.1, cache_read = 0 }
+"""
+
+
+def test_own_prices_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "headway.toml"
+    file.write_text(GOOD)
+    assert settings.load(file, {}).prices == {
+        "openai/gpt-x": settings.OwnPrice(input=2.0, output=10.5, as_of="2026-11-05"),
+        "other/mine": settings.OwnPrice(input=0.1, cache_read=0.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('off = true\n[prices."a/b"]\ninput = "2"', 'line 3: `input` of "a/b" must be US dollars'),
+        ('[prices."a/b"]\n\noutput = -1', "line 3: `output`"),
+        ('[prices."a/b"]\noutput = nan', "line 2: `output`"),
+        ('[prices."a/b"]\noutput = inf', "line 2: `output`"),
+        ('[prices."a/b"]\noutput = true', "line 2: `output`"),
+        ('[prices."a/b"]\nimput = 1', "line 2: a price has no `imput`.*did you mean `input`"),
+        ('[prices."a/b"]\nprice = 1', "known are input, output, cache_read, cache_write, as_of"),
+        ('[prices."a/b"]\nas_of = "soon"', "line 2: `as_of` must be a day"),
+        ('[prices."a/c"]\ninput = 1\n[prices."gpt-x"]\ninput = 1', "line 3: .*provider/model"),
+        ('[prices]\n"a/b" = 3', 'line 2: `prices."a/b"` must be a table'),
+        ('prices."a/b".input = "x"', "line 1: `input`"),
+        ('prices = {"a/b" = {input = "x"}}', "line 1: `input`"),
+    ],
+)
+def test_a_bad_price_names_its_line(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "headway.toml"
+    file.write_text(text)
+    with pytest.raises(BadSetup, match=said):
+        settings.load(file, {})
+
+
+def test_an_empty_variable_of_the_environment_says_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('folder = "runs"\n')
+    assert settings.load(file, {"HEADWAY_FOLDER": "", "HEADWAY_LOG": ""}).folder == "runs"
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to stand in, and a process that has not looked for its settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(settings, "_kept", None)
+    for name in ("HEADWAY", "HEADWAY_FOLDER", "HEADWAY_LOG"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_a_process_reads_its_file_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = fresh / "headway.toml"
+    file.write_text('folder = "first"\n')
+    assert settings.current().folder == "first"
+    file.write_text('folder = "second"\n')
+    assert settings.current().folder == "first"
+    assert settings.load().folder == "second"
+    monkeypatch.setenv("HEADWAY_FOLDER", "third")
+    assert settings.current().folder == "third"
+
+
+def test_off_in_the_file_switches_off_what_is_made(fresh: Path) -> None:
+    (fresh / "headway.toml").write_text("off = true\n")
+    assert settings.off_at_construction()
+    cache = Cache("1h")
+    asked: list[int] = []
+
+    @operation(cache)
+    async def ask() -> int:
+        asked.append(1)
+        return 1
+
+    async def twice() -> None:
+        await ask()
+        await ask()
+
+    asyncio.run(twice())
+    assert len(asked) == 2
+
+
+def test_the_environment_can_switch_on_what_the_file_switches_off(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (fresh / "headway.toml").write_text("off = true\n")
+    monkeypatch.setenv("HEADWAY", "on")
+    assert not settings.off_at_construction()
+
+
+def test_a_wrong_file_is_not_passed_over_in_silence(fresh: Path) -> None:
+    (fresh / "headway.toml").write_text("of = true\n")
+    with pytest.raises(BadSetup, match="did you mean `off`"):
+        Cache("1h")
+
+
+def test_importing_headway_reads_no_file(tmp_path: Path) -> None:
+    (tmp_path / "headway.toml").write_text("broken")
+    ran = subprocess.run(
+        [sys.executable, "-c", "import headway, headway.runs, headway.prices"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +250,22 @@ def test_switching_twice_says_each_line_once(capsys: pytest.CaptureFixture[str])
 def test_an_unknown_level_is_refused(levels: str) -> None:
     with pytest.raises(BadSetup, match="no log level"):
         settings.switch_logging(levels)
+
+
+@pytest.mark.usefixtures("loggers")
+@pytest.mark.parametrize("levels", ["store=debug", "debug,memory=info", "runs.record=debug"])
+def test_an_unknown_room_is_refused_and_the_rooms_are_named(levels: str) -> None:
+    with pytest.raises(BadSetup, match=r"no room .*graph.* runs.* stores"):
+        settings.switch_logging(levels)
+
+
+def test_every_logger_of_the_house_is_named_like_a_room() -> None:
+    package = Path(settings.__file__).parents[1]
+    sources = "\n".join(path.read_text("utf-8") for path in package.rglob("*.py"))
+    rooms = set(re.findall(r'getLogger\("headway\.(\w+)"\)', sources))
+    assert rooms
+    for room in rooms:
+        assert (package / room).is_dir() or (package / f"{room}.py").is_file()
 
 
 @pytest.mark.usefixtures("loggers")

@@ -7,7 +7,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.events import CallEnded, Event, RunEnded, RunStarted
+from headway.events import CallEnded, Event, ModelAnswered, RunEnded, RunStarted
+from headway.prices import Price
 from headway.runs import Receipt, compare, render
 from headway.runs.text_table import cells
 
@@ -46,11 +47,43 @@ def calls(draw: st.DrawFn) -> list[CallEnded]:
     return draw(st.permutations(made))
 
 
-def receipt_of(made: Sequence[CallEnded]) -> Receipt:
+@st.composite
+def answers(draw: st.DrawFn, made: Sequence[CallEnded]) -> list[ModelAnswered]:
+    """What models used for some of the calls of kind model that were *made*."""
+    asked = [call for call in made if call.kind == "model"]
+    tokens = st.one_of(st.none(), st.integers(0, 10_000))
+    return [
+        ModelAnswered(
+            at=call.at,
+            run="r",
+            call=call.call,
+            operation=call.operation,
+            provider="openai",
+            model=draw(st.sampled_from(["gpt-x", "gpt-y", "stand-in"])),
+            source=call.source,
+            agent=call.agent,
+            tokens_in=draw(tokens),
+            tokens_cached=draw(tokens),
+            tokens_cache_written=draw(st.sampled_from([None, 0, 10])),
+            tokens_out=draw(tokens),
+            tokens_reasoning=draw(tokens),
+        )
+        for call in asked
+        if draw(st.booleans())
+    ]
+
+
+TABLE = {
+    "openai/gpt-x": (Price(input=2.0, cache_read=0.5, cache_write=2.5, output=8.0),),
+    "openai/gpt-y": (Price(input=1.0, output=2.0, long_above=5_000),),
+}
+
+
+def receipt_of(made: Sequence[Event]) -> Receipt:
     started = RunStarted(at=START, run="r", name="random")
     ended = RunEnded(at=START + WALL_S, run="r", seconds=WALL_S)
     whole: list[Event] = [started, *made, ended]
-    return Receipt.from_events(whole)
+    return Receipt.from_events(whole, table=TABLE)
 
 
 @given(calls())
@@ -119,9 +152,58 @@ def test_what_could_be_saved_leaves_the_longest_stretch_without_calls_inside(
         assert chance.calls >= 2
 
 
-@given(calls(), st.integers(80, 120))
-def test_it_can_be_read_and_kept(made: list[CallEnded], width: int) -> None:
-    receipt = receipt_of(made)
+ADDED_UP = (
+    *("calls", "ran", "hit", "joined", "stale", "other", "failed", "usage_unknown"),
+    *("cached_unknown", "spent_unknown", "saved_unknown", "tokens_in", "tokens_cached"),
+    *("tokens_cache_written", "tokens_out", "tokens_reasoning", "tokens_in_saved"),
+    *("tokens_out_saved", "spent_usd", "saved_usd"),
+)
+
+
+@given(st.data())
+def test_tokens_and_money_add_up(data: st.DataObject) -> None:
+    made = data.draw(calls())
+    said = data.draw(answers(made))
+    use = receipt_of([*made, *said]).models
+    if use is None:
+        assert not said
+        assert not any(call.kind == "model" for call in made)
+        return
+    for row in (use.total, *use.lines):
+        assert row.calls == row.ran + row.hit + row.joined + row.stale + row.other
+        assert row.spent_unknown <= row.ran + row.other
+        assert row.saved_unknown <= row.hit + row.joined + row.stale
+        assert (row.spent_usd is None) == (0 < row.ran + row.other == row.spent_unknown)
+        assert (row.saved_usd is None) == (
+            0 < row.hit + row.joined + row.stale == row.saved_unknown
+        )
+    for name in ADDED_UP:
+        parts = [getattr(row, name) for row in use.lines]
+        whole = getattr(use.total, name)
+        if whole is None:  # nothing of it is known: not where it was asked for
+            assert None in parts
+            assert not any(parts)
+        else:
+            assert abs(whole - sum(part or 0 for part in parts)) < 1e-9
+    of_models = [answer.tokens_in or 0 for answer in said if answer.source == "ran"]
+    assert (use.total.tokens_in or 0) == sum(of_models)
+
+
+@given(calls())
+def test_time_in_models_and_tools_and_neither_is_the_whole_run(made: list[CallEnded]) -> None:
+    time = receipt_of(made).time
+    assert time.own_s is not None
+    assert min(time.model_s, time.tools_s, time.model_and_tools_s, time.own_s) >= 0
+    assert time.model_and_tools_s <= min(time.model_s, time.tools_s) + HAIR_S
+    assert time.model_s + time.tools_s - time.model_and_tools_s <= time.in_calls_s + HAIR_S
+    parts = time.model_s + time.tools_s - time.model_and_tools_s + time.own_s
+    assert abs(parts - WALL_S) < HAIR_S
+
+
+@given(st.data(), st.integers(80, 120))
+def test_it_can_be_read_and_kept(data: st.DataObject, width: int) -> None:
+    made = data.draw(calls())
+    receipt = receipt_of([*made, *data.draw(answers(made))])
     assert msgspec.json.decode(msgspec.json.encode(receipt), type=Receipt) == receipt
     text = render(receipt, width=width)
     assert max(map(cells, text.splitlines())) <= width

@@ -11,6 +11,7 @@ from headway.events import (
     CallStarted,
     Event,
     GraphPlanned,
+    ModelAnswered,
     PolicyActed,
     RunEnded,
     RunStarted,
@@ -60,6 +61,43 @@ def call(
         seconds=ended - began,
         **more,
     )
+
+
+class Used(TypedDict, total=False):
+    """What most answers of models are like."""
+
+    operation: str
+    provider: str
+    agent: str
+    tokens_in: int | None
+    tokens_cached: int | None
+    tokens_cache_written: int | None
+    tokens_out: int | None
+    tokens_reasoning: int | None
+    status: int
+    complete: bool
+
+
+def answered(
+    call: str | None,
+    source: str = "ran",
+    *,
+    model: str = "gpt-x",
+    at: float = 0.0,
+    **used: Unpack[Used],
+) -> ModelAnswered:
+    """What a model used for the call of that id: 1,000 tokens in, 400 of them cached, 100 out."""
+    figures: Used = {
+        "operation": f"openai.chat {model}",
+        "provider": "openai",
+        "tokens_in": 1_000,
+        "tokens_cached": 400,
+        "tokens_cache_written": 0,
+        "tokens_out": 100,
+        "tokens_reasoning": 20,
+    }
+    figures.update(used)
+    return ModelAnswered(at=START + at, run=RUN, call=call, model=model, source=source, **figures)
 
 
 def begun(

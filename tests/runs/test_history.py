@@ -5,7 +5,7 @@ import pytest
 from headway.events import Event
 from headway.runs import earlier, earlier_durations, history
 from headway.runs.median import median
-from tests.runs.by_hand import START, call, near, planned, settled, whole_run
+from tests.runs.by_hand import START, answered, call, near, planned, settled, whole_run
 from tests.runs.test_recorded import write
 
 
@@ -83,3 +83,33 @@ def test_steps_of_a_graph_that_were_done(tmp_path: Path) -> None:
 def test_broken_lines_do_no_harm(tmp_path: Path) -> None:
     write(tmp_path, events=[call("a", 0, 2)], tail=b'{"type":"CallEnded",broken\n\xff\n{"type":"Ca')
     assert earlier_durations(tmp_path) == {"a": near(2)}
+
+
+GPT_4O_MINI_USD = (600 * 0.15 + 400 * 0.075 + 100 * 0.6) / 1e6
+
+
+def test_tokens_and_cost_of_earlier_runs(tmp_path: Path) -> None:
+    keep(tmp_path, 1, answered("a", model="gpt-4o-mini"))
+    keep(tmp_path, 2, *(answered(f"a{n}", model="gpt-4o-mini") for n in range(3)))
+    keep(tmp_path, 3, answered("a", "hit", model="gpt-4o-mini"), call("b", 0, 1))
+    keep(tmp_path, 4, call("b", 0, 1))  # asked no model: says nothing of what that costs
+    keep(tmp_path, 5, answered("a", tokens_in=70_000), error="CapReached")  # cut short
+    seen = earlier(tmp_path, "research")
+    assert (seen.runs, seen.cost_runs) == (5, 3)
+    assert (seen.tokens_in, seen.tokens_out) == (1_000, 100)
+    assert seen.cost_usd == near(GPT_4O_MINI_USD)
+
+
+def test_runs_of_which_the_cost_is_not_wholly_known_do_not_count(tmp_path: Path) -> None:
+    keep(tmp_path, 1, answered("a", model="gpt-4o-mini"), answered("b", model="stand-in-1"))
+    seen = earlier(tmp_path)
+    assert (seen.cost_usd, seen.cost_runs) == (None, 0)
+    assert (seen.tokens_in, seen.tokens_out) == (2_000, 200)
+    keep(tmp_path, 2, answered("a", tokens_in=None, tokens_out=None))
+    assert earlier(tmp_path).tokens_in == 2_000
+
+
+def test_without_models_there_is_no_cost(tmp_path: Path) -> None:
+    keep(tmp_path, 1, call("a", 0, 2))
+    seen = earlier(tmp_path)
+    assert (seen.tokens_in, seen.tokens_out, seen.cost_usd, seen.cost_runs) == (None, None, None, 0)

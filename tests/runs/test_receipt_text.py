@@ -3,9 +3,11 @@ import re
 
 import pytest
 
+from headway.events import Event, PolicyActed
+from headway.prices import Price
 from headway.runs import Receipt, compare, render, write_receipt
-from headway.runs.text_table import cells, seconds_text, shortened, table, wrapped
-from tests.runs.by_hand import acted, begun, call, planned, settled, whole_run
+from headway.runs.text_table import cells, dollars_text, seconds_text, shortened, table, wrapped
+from tests.runs.by_hand import acted, answered, begun, call, planned, settled, whole_run
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,23 @@ def test_no_line_is_wider_than_asked_even_with_long_names_and_great_numbers(widt
 
 
 @pytest.mark.parametrize(
+    ("dollars", "text"),
+    [
+        (None, "unknown"),
+        (0, "$0"),
+        (0.00002, "<$0.0001"),
+        (0.000123, "$0.00012"),
+        (0.0412, "$0.041"),
+        (0.0996, "$0.10"),
+        (3.456, "$3.46"),
+        (12345.6, "$12,345.60"),
+    ],
+)
+def test_money_for_people(dollars: float | None, text: str) -> None:
+    assert dollars_text(dollars) == text
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (None, "unknown"),
@@ -165,6 +184,129 @@ def test_a_long_sentence_is_broken_between_words() -> None:
 def test_columns_stand_below_each_other_also_with_wide_signs() -> None:
     lines = table(["agent", "n"], [["风险", "1"], ["quill", "12"]], width=40, words=1)
     assert len({cells(line) for line in lines}) == 1
+
+
+# --- steps, tools and models ----------------------------------------------------------------------
+
+
+def test_steps_stand_apart_without_the_name_of_their_graph() -> None:
+    text = render(
+        Receipt.from_events(
+            whole_run(
+                call("research.gather", 0, 9, kind="step", agent="quill"),
+                call("research.write", 9, 10, kind="step", agent="quill"),
+                call("get_quote", 0, 2, agent="quill"),
+                seconds=10,
+            )
+        )
+    )
+    tools, steps = text.index("agent  operation"), text.index("agent  step of research")
+    assert tools < text.index("get_quote") < steps < text.index("quill  gather")
+    assert row_of(text, "quill", "write")[:2] == ["1", "1"]
+    assert "research.gather" not in text[:steps]
+
+
+@pytest.mark.parametrize("other", ["write", "chat.write"])
+def test_steps_of_several_graphs_keep_their_whole_names(other: str) -> None:
+    text = render(
+        Receipt.from_events(
+            whole_run(
+                call("research.gather", 0, 1, kind="step"),
+                call(other, 1, 2, kind="step"),
+                seconds=2,
+            )
+        )
+    )
+    assert row_of(text, "agent", "step")[0] == "asked"
+    assert row_of(text, "-", "research.gather")
+    assert row_of(text, "-", other)
+
+
+TABLE = {
+    "openai/gpt-x": (
+        Price(input=20.0, cache_read=10.0, cache_write=20.0, output=160.0, as_of="2023-11-01"),
+    )
+}
+
+
+def model_receipt(*more: Event) -> Receipt:
+    """One answer of 0.032 dollars, and *more*."""
+    return Receipt.from_events(
+        whole_run(
+            call(
+                "openai.chat gpt-x", 0, 2, kind="model", call="a", agent="quill", first_chunk_s=0.5
+            ),
+            answered("a", agent="quill"),
+            *more,
+            seconds=4,
+        ),
+        table=TABLE,
+    )
+
+
+def told(text: str) -> str:
+    """What stands behind ``models``, on one line."""
+    found = re.search(r"^models +(.*?)^\S", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return " ".join(found.group(1).split())
+
+
+def test_models_have_a_row_for_each_agent_and_a_sum() -> None:
+    text = render(model_receipt(answered("b", "hit", agent="news")))
+    head = row_of(text, "agent", "model")
+    assert head[:4] == ["calls", "ran", "hit", "joined"]
+    quill = dict(zip(head, row_of(text, "quill", "gpt-x")))
+    assert quill == {
+        "calls": "1",
+        "ran": "1",
+        "hit": "0",
+        "joined": "0",
+        "in": "1,000",
+        "cached": "400",
+        "out": "100",
+        "reasoning": "20",
+        "first token": "500 ms",
+        "spent": "$0.032",
+        "saved": "-",
+    }
+    news = dict(zip(head, row_of(text, "news", "gpt-x")))
+    assert (news["in"], news["spent"], news["saved"]) == ("0", "-", "$0.032")
+    assert told(text) == (
+        "2 calls, 1 run · 1,000 tokens in (40% cached) · 100 out (20 reasoning) · $0.032 spent · "
+        "$0.032 saved by 1 · prices of 2023-11-01 · "
+        "first token after 500 ms (median), 500 ms at most"
+    )
+    assert "model 2.00 s · tools 0 s · own 2.00 s" in " ".join(text.split())
+
+
+def test_what_is_unknown_of_models_is_told() -> None:
+    said_nothing = answered("c", agent="quill", tokens_in=None, tokens_cached=None, tokens_out=None)
+    text = render(model_receipt(answered("b", model="stand-in-1", agent="news"), said_nothing))
+    head = row_of(text, "agent", "model")
+    quill = dict(zip(head, row_of(text, "quill", "gpt-x")))
+    assert (quill["in"], quill["cached"], quill["spent"]) == ("≥1,000", "≥400", "≥$0.032")
+    assert dict(zip(head, row_of(text, "news", "stand-in-1")))["spent"] == "unknown"
+    sentence = told(text)
+    assert "≥2,000 tokens in · ≥200 out" in sentence  # no share of what is not known
+    assert "≥$0.032 spent" in sentence
+    assert "2 calls without a price (openai/stand-in-1)" in sentence
+    assert "1 call that did not say what was used" in sentence
+
+
+def test_failed_attempts_are_told_beside_the_money() -> None:
+    events = [
+        PolicyActed(
+            at=0, run="run1", operation="openai.chat gpt-x", action="retried", agent="quill"
+        )
+    ]
+    assert "1 failed attempt retried (used: unknown)" in told(render(model_receipt(*events)))
+
+
+def test_without_models_nothing_is_said_of_them(receipt: Receipt) -> None:
+    text = render(receipt)
+    assert "tokens" not in text
+    assert "model" not in text
+    assert "$" not in text
 
 
 # --- two runs side by side ----------------------------------------------------------------------
@@ -215,3 +357,29 @@ def test_compare_leaves_out_what_neither_knows_and_names_what_one_does_not() -> 
 def test_compare_counts_all_calls_if_there_are_no_tools() -> None:
     receipt = Receipt.from_events(whole_run(call("a", 0, 1, kind="call"), seconds=1))
     assert difference(compare(receipt, receipt), "calls asked") == ["1", "1", "same"]
+
+
+def test_compare_tells_of_models_if_one_run_asked_some() -> None:
+    again = [answered(name, "hit", agent="quill") for name in "bc"]
+    without = Receipt.from_events(
+        whole_run(answered("a"), answered("b"), answered("c"), seconds=4), table=TABLE
+    )
+    text = compare(without, model_receipt(*again))
+    assert difference(text, "model calls asked") == ["3", "3", "same"]
+    assert difference(text, "model calls run") == ["3", "1", "−2"]
+    assert difference(text, "tokens in") == ["3,000", "1,000", "−2,000"]
+    assert difference(text, "of these cached by provider") == ["1,200", "400", "−800"]
+    assert difference(text, "tokens out") == ["300", "100", "−200"]
+    assert difference(text, "money spent") == ["$0.096", "$0.032", "−$0.064"]
+    assert difference(text, "time in models") == ["0 s", "2.00 s", "-"]
+
+
+def test_compare_takes_no_sum_that_misses_something() -> None:
+    text = compare(model_receipt(), model_receipt(answered("b", model="stand-in-1")))
+    assert difference(text, "money spent") == ["$0.032", "unknown", "unknown"]
+    assert difference(text, "tokens in") == ["1,000", "2,000", "+1,000"]
+
+
+def test_compare_of_runs_without_models_says_nothing_of_them() -> None:
+    receipt = Receipt.from_events(whole_run(call("a", 0, 1), seconds=1))
+    assert "model" not in compare(receipt, receipt)

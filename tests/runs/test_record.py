@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from headway import BadSetup, Cache, clock, events, operation
+from headway import BadSetup, Cache, clock, events, operation, settings
 from headway.events import CallEnded, Event, Progress, RunEnded, RunStarted
-from headway.runs import Run, list_runs, read_run, record
+from headway.runs import Run, earlier, latest_run, list_runs, read_run, record
 from headway.scope import current
 
 recorder = sys.modules["headway.runs.record"]
@@ -373,3 +373,38 @@ def test_runs_in_turn_under_one_outer_run_do_not_overwrite_each_other(
         assert second.id == "shared"
     assert first.path != second.path
     assert sorted(len(run.paths) for run in list_runs(tmp_path)) == [1, 2]
+
+
+def test_the_folder_is_that_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HEADWAY_FOLDER", raising=False)
+    monkeypatch.setattr(settings, "_kept", None)
+    (tmp_path / "headway.toml").write_text('folder = "kept"\n')
+    with record("by the file") as first:
+        pass
+    assert first.path is not None
+    assert first.path.parent == tmp_path / "kept" / "runs"
+    assert [run.run for run in list_runs()] == [first.id]
+    monkeypatch.setenv("HEADWAY_FOLDER", "elsewhere")
+    with record("by the environment") as second:
+        pass
+    assert [run.run for run in list_runs()] == [second.id]
+    latest = latest_run()
+    assert latest is not None
+    assert latest.header.run == second.id
+    assert [earlier().runs, earlier(name="by the file").runs] == [1, 0]
+    with record("as said", folder="kept") as third:
+        pass
+    assert {run.run for run in list_runs("kept")} == {first.id, third.id}
+
+
+def test_a_wrong_settings_file_is_told_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(settings, "_kept", None)
+    (tmp_path / "headway.toml").write_text("folder = 3\n")
+    with pytest.raises(BadSetup, match="line 1: `folder` must be"), record("never"):
+        pytest.fail("the block ran")
