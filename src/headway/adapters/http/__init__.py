@@ -4,8 +4,9 @@ async with through(httpx2, Cache("1d"), Retry(4, on=UpstreamFailed)) as http:
     llm = AsyncOpenAI(http_client=http)
 """
 
+from .elsewhere import elsewhere
 from .exchange import Exchange
 from .through import through
 from .wrap import wrap
 
-__all__ = ["Exchange", "through", "wrap"]
+__all__ = ["Exchange", "elsewhere", "through", "wrap"]

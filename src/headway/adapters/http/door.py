@@ -55,7 +55,7 @@ class Door:
         question = self._questions.of(request, body)
         if question.earlier_attempts and self._gave_up:
             self._warn_of_two_layers()
-        exchange = self._exchange(question, request)
+        exchange = self._exchange(question, request, body)
         call = Call(question.operation, (exchange,), {})
         try:
             answer = await self._answer(call, question)
@@ -74,9 +74,9 @@ class Door:
         whole_or_stream = answer.body if isinstance(answer, Whole) else answer
         return _outcome(head_of(answer), whole_or_stream, call, question)
 
-    def _exchange(self, question: Question, request: Request) -> Exchange:
+    def _exchange(self, question: Question, request: Request, body: bytes | None) -> Exchange:
         return Exchange(
-            request,
+            _unmarked(request, body) if question.is_marked else request,
             self.upstream.send,
             facts=question.facts,
             key=question.key,
@@ -123,6 +123,15 @@ class Door:
     async def aclose(self) -> None:
         """Close the connections; what is kept stays."""
         await self.upstream.aclose()
+
+
+def _unmarked(request: Any, body: bytes | None) -> Any:
+    """The request without what it says to the door; the client keeps its own as it is."""
+    headers = [pair for pair in request.headers.raw if pair[0].lower() != _MARK]
+    content = {"stream": request.stream} if body is None else {"content": body}
+    return type(request)(
+        request.method, request.url, headers=headers, extensions=request.extensions, **content
+    )
 
 
 def _is_young_enough(call: Call, max_age_s: float | None) -> bool:

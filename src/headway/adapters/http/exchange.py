@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -53,6 +54,12 @@ class Exchange:
         self.is_alone, self.max_bytes = is_alone, max_bytes
         self.cut_short: CutShort | None = None
         self.went_elsewhere = False
+
+    def to_another_server(self, request: Any) -> Exchange:
+        """The same exchange with another request; its answer is not one to keep."""
+        there = copy(self)
+        there.request, there.went_elsewhere, there.cut_short = request, True, None
+        return there
 
 
 class NotKept(Exception):

@@ -113,7 +113,7 @@ class _Incoming(AsyncIterator[Piece]):
     def _end(self, *, clean: bool) -> None:
         if not self.ended:
             self.ended, head = True, self.head
-            self._reading.finish(clean=clean)
+            self._reading.finish(clean=clean and _is_as_long_as_said(head))
             fits = head.size_bytes <= self._exchange.max_bytes
             head.may_keep = fits and head.facts is not None and head.facts.may_keep
             head.may_keep = head.may_keep and not self._exchange.went_elsewhere
@@ -154,6 +154,11 @@ class _Incoming(AsyncIterator[Piece]):
         if close is not None:
             await close()
         await self._response.stream.aclose()
+
+
+def _is_as_long_as_said(head: Head) -> bool:
+    said = head.headers.get("content-length", "")
+    return not said.isdigit() or int(said) == head.size_bytes
 
 
 async def _to_its_end(closing: Coroutine[Any, Any, None]) -> None:

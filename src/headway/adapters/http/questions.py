@@ -12,7 +12,9 @@ import msgspec
 from ...call import Operation, Place, Policy
 from ...policies import Watch, build
 from ...wire.exchange import RequestFacts, read_request
+from ...wire.headers import MARK
 from ...wire.key import exchange_key, tenant_of
+from ...wire.repeatable import why_not_repeatable
 from .answer import HttpAnswer, may_keep
 from .exchange import Exchange, NotKept
 from .fetch import fetch
@@ -31,12 +33,20 @@ _OF_ONE_REQUEST: Final = frozenset(
 )
 """Their values differ each time and change no answer; that they are there may matter."""
 
+_COOKIES_OF_BALANCERS: Final = ("__cf_bm=", "_cfuvid=", "__cflb=", "AWSALB", "GCLB=")
+
 _KEEPING: Final = (Place.CACHE, Place.SHARE)
 _REPEATABLE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A request, understood. ``why_bypassed`` says why its answer is neither kept nor shared."""
+    """A request, understood.
+
+    Attributes:
+        why_bypassed: Why its answer is neither kept nor shared, in words.
+        earlier_attempts: How often the client says it has sent it before.
+        is_marked: It has a header that is meant for the door alone.
+    """
 
     facts: RequestFacts
     key: Hashable
@@ -44,6 +54,7 @@ class Question(msgspec.Struct, frozen=True):
     why_bypassed: str | None
     wishes: Wishes
     earlier_attempts: int
+    is_marked: bool
 
 
 class Questions:
@@ -67,6 +78,7 @@ class Questions:
 
     def _understood(self, request: Request, body: bytes | None) -> Question:
         headers, content = _by_name(request.headers.raw), body or b""
+        _leave_out_cookies_of_balancers(headers)
         url, path = _url_and_path(request.url)
         facts = read_request(request.method, path, headers, content)
         wishes = read_wishes(headers)
@@ -90,6 +102,7 @@ class Questions:
             why_bypassed=why if keeping else why or "nothing is kept or shared here",
             wishes=wishes,
             earlier_attempts=_number(headers.get("x-stainless-retry-count")),
+            is_marked=MARK in headers,
         )
 
     def _keeping(self, facts: RequestFacts, why_not: str | None) -> tuple[list[Policy], str | None]:
@@ -97,8 +110,11 @@ class Questions:
         keeping = [policy for policy in self._policies if policy.place in _KEEPING]
         if not keeping or why_not is not None:
             return [], why_not if keeping else None
-        if not facts.is_repeatable:
-            keeping = [policy for policy in keeping if getattr(policy, "every", False)]
+        if facts.is_repeatable:
+            return keeping, None
+        if not _only_samples(facts):
+            return [], facts.why_not
+        keeping = [policy for policy in keeping if getattr(policy, "every", False)]
         return keeping, None if keeping else facts.why_not
 
     def _operation(
@@ -169,6 +185,14 @@ def _why_not(
     return None if canonical is not None else facts.why_not or "its body has no canonical form"
 
 
+def _only_samples(facts: RequestFacts) -> bool:
+    """Whether the model's chance is all that keeps a request from being repeatable."""
+    if not isinstance(facts.body, dict):
+        return False
+    without_chance = {**facts.body, "temperature": 0, "thinking": None}
+    return why_not_repeatable(facts.wire, without_chance) is None
+
+
 def _may_repeat(method: str, headers: Mapping[str, str], facts: RequestFacts) -> bool:
     """Whether a request that may have reached the server can be sent once more without harm."""
     if method in _REPEATABLE_METHODS or "idempotency-key" in headers:
@@ -197,6 +221,14 @@ def _by_name(raw: RawHeaders) -> dict[str, str]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return joined
+
+
+def _leave_out_cookies_of_balancers(headers: dict[str, str]) -> None:
+    """They come from between, change by the hour, and say nothing of who asks."""
+    if "cookie" in headers:
+        pairs = [pair.strip() for pair in headers.pop("cookie").split(";")]
+        if kept := [p for p in pairs if not p.startswith(_COOKIES_OF_BALANCERS)]:
+            headers["cookie"] = "; ".join(kept)
 
 
 def _url_and_path(url: Url) -> tuple[str, str]:

@@ -1,0 +1,108 @@
+"""The doors a model's wire can pass through, as one suite sees them: today HTTP's, in the process.
+
+A door is set up in words that fit every one of them (``Setup``), and gives clients whose requests
+go through it to a provider; the official clients are made by the test from ``http`` and ``url``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx2
+
+from headway import Cache, Policy, Retry, Share, Timeout, UpstreamFailed
+from headway.adapters.http import through
+from headway.testing.provider import Provider
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a door is to do; ``ttl`` None keeps nothing."""
+
+    ttl: str | None = "1h"
+    stale_for: str | float = 0
+    every: bool = False
+    shares: bool = False
+    attempts: int = 1
+    store: Any = None
+    timeout_s: float | None = None
+    max_bytes: int | str = "10MB"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to a provider: an HTTP client, and the addresses to give to the official clients."""
+
+    http: Any
+    openai_url: str
+    anthropic_url: str
+
+
+class WireDoor(Protocol):
+    """A door under test."""
+
+    def open(self, provider: Provider, setup: Setup) -> AbstractAsyncContextManager[Way]: ...
+
+    def open_sync(self, provider: Provider, setup: Setup) -> AbstractContextManager[Way]: ...
+
+
+class HttpDoor:
+    """The client's own transport, in the process."""
+
+    name = "http"
+
+    @asynccontextmanager
+    async def open(self, provider: Provider, setup: Setup) -> AsyncIterator[Way]:
+        policies = _policies(setup)
+        async with through(httpx2, *policies, max_bytes=setup.max_bytes) as http:
+            yield Way(http, provider.openai_url, provider.anthropic_url)
+
+    @contextmanager
+    def open_sync(self, provider: Provider, setup: Setup) -> Iterator[Way]:
+        policies = _policies(setup)
+        with through(httpx2, *policies, sync=True, max_bytes=setup.max_bytes) as http:
+            yield Way(http, provider.openai_url, provider.anthropic_url)
+
+
+class NoDoor:
+    """Straight to the provider: what a door is compared with."""
+
+    name = "direct"
+
+    @asynccontextmanager
+    async def open(self, provider: Provider, setup: Setup) -> AsyncIterator[Way]:
+        async with httpx2.AsyncClient() as http:
+            yield Way(http, provider.openai_url, provider.anthropic_url)
+
+    @contextmanager
+    def open_sync(self, provider: Provider, setup: Setup) -> Iterator[Way]:
+        with httpx2.Client() as http:
+            yield Way(http, provider.openai_url, provider.anthropic_url)
+
+
+def _policies(setup: Setup) -> list[Policy]:
+    policies: list[Policy] = []
+    if setup.ttl is not None:
+        policies.append(
+            Cache(setup.ttl, stale_for=setup.stale_for, every=setup.every, store=setup.store)
+        )
+    if setup.shares:
+        policies.append(Share())
+    if setup.attempts > 1:
+        on = (UpstreamFailed, httpx2.TransportError)
+        policies.append(Retry(setup.attempts, on=on, first_wait="1ms"))
+    if setup.timeout_s is not None:
+        policies.append(Timeout(setup.timeout_s))
+    return policies
+
+
+DOORS: list[WireDoor] = [HttpDoor()]
+"""Every door passes the whole suite; one more is one more line."""
