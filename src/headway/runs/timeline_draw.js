@@ -17,7 +17,7 @@ function draw(anchor = 0) {
   width = view * zoom;
   sheet.style.width = `${gutter + width + MARGIN}px`;
   chart.scrollLeft = (chart.scrollLeft + anchor - gutter) / before * width + gutter - anchor;
-  tracks.forEach((track, number) => place(track, { height: 12 + run.lanes[number].rows * rowHeight - 4 }));
+  tracks.forEach((track, number) => place(track, { minHeight: 12 + run.lanes[number].rows * rowHeight - 4 }));
   laneTops = tracks.map((track) => track.parentElement.offsetTop + track.offsetTop - over.offsetTop);
   for (const row of rows) fan(row);
   if (rowHeight !== seated) for (const bar of bars) place(bar.element, { top: top(bar) });
