@@ -451,6 +451,27 @@ async def test_what_is_forgotten_while_it_is_made_is_not_kept(how: str) -> None:
     assert await find("x") == 2
 
 
+async def test_of_two_runs_on_one_question_both_can_be_forgotten() -> None:
+    work = Work()
+    work.hold()
+
+    @operation(Cache("15m"))
+    async def find(name: str) -> int:
+        return await work.run()
+
+    async with nothing_left_behind():
+        first = asyncio.create_task(find("x"))
+        await asyncio.sleep(0)  # asked, but its work has not begun yet
+        await find.invalidate("x")
+        second = asyncio.create_task(find("x"))
+        await settle()
+        assert work.inside == 2
+        await find.invalidate("x")
+        work.let_go()
+        assert await asyncio.gather(first, second) == [1, 2]
+    assert await find("x") == 3
+
+
 async def test_one_answer_can_be_dropped_by_its_question() -> None:
     work = Work()
 

@@ -102,7 +102,7 @@ class Cache:
         self._scope_of = _scope_reader(scope)
         self._off = settings.off_at_construction()
         self._share = Share()
-        self._loads: dict[Hashable, _Load] = {}
+        self._loads: set[_Load] = set()
         self._refresh_not_before: dict[Hashable, float] = {}
         self._hits = self._stale = self._refreshed = self._refreshes_failed = 0
         self._store_failures = 0
@@ -168,7 +168,8 @@ class Cache:
         return self._own(answer) if self.copy else answer
 
     async def _load(self, key: Hashable, proceed: Proceed, call: Call) -> Any:
-        load = self._loads[key] = _Load(self._tags_of(call), self.store.mark())
+        load = _Load(key, self._tags_of(call), self.store.mark())
+        self._loads.add(load)
         is_live = False
         try:
             answer = await proceed(call)
@@ -181,12 +182,8 @@ class Cache:
                 await self._keep(key, load, answer)
         finally:
             if not is_live:
-                self._unload(key, load)
+                self._loads.discard(load)
         return answer
-
-    def _unload(self, key: Hashable, load: _Load) -> None:
-        if self._loads.get(key) is load:
-            del self._loads[key]
 
     def _stream_done(
         self,
@@ -203,7 +200,7 @@ class Cache:
             if is_good:
                 bridge.now_or_background(self._keep_stream(key, load, stream))
             else:
-                self._unload(key, load)
+                self._loads.discard(load)
 
     async def _keep_stream(self, key: Hashable, load: _Load, stream: Stream[Any]) -> None:
         if not self.store.is_local:
@@ -211,7 +208,7 @@ class Cache:
         try:
             await self._keep(key, load, stream)
         finally:
-            self._unload(key, load)
+            self._loads.discard(load)
 
     async def _keep(self, key: Hashable, load: _Load, value: Any) -> None:
         if load.is_forgotten():
@@ -279,7 +276,7 @@ class Cache:
     async def forget(self, call: Call) -> None:
         """Drop the answer to *call*; work under way on it will not be kept, nor joined any more."""
         key = call.key if self._scope_of is None else (call.key, self._scope_of())
-        self._detach(key)
+        self._detach({key})
         if not self.store.is_local:
             await bridge.on_a_loop()
         await self.store.delete(key)
@@ -287,27 +284,25 @@ class Cache:
     async def invalidate(self, *tags: str) -> None:
         """Drop every answer with one of *tags*, and what is being fetched under them now."""
         wanted = set(tags)
-        for key in [
-            key for key, load in list(self._loads.items()) if wanted.intersection(load.tags)
-        ]:
-            self._detach(key)
+        self._detach({load.key for load in list(self._loads) if wanted.intersection(load.tags)})
         if not self.store.is_local:
             await bridge.on_a_loop()
         await self.store.invalidate(tags)
 
     async def clear(self) -> None:
         """Drop every answer."""
-        for key in list(self._loads):
-            self._detach(key)
+        self._detach({load.key for load in list(self._loads)})
         if not self.store.is_local:
             await bridge.on_a_loop()
         await self.store.clear()
 
-    def _detach(self, key: Hashable) -> None:
-        self._share.detach(key)
-        load = self._loads.pop(key, None)
-        if load is not None:
-            load.forget()
+    def _detach(self, keys: set[Hashable]) -> None:
+        for key in keys:
+            self._share.detach(key)
+        # One key may have several: work that was detached before goes on for those who wait.
+        for load in list(self._loads):
+            if load.key in keys:
+                load.forget()
 
     def statistics(self) -> CacheStatistics:
         """How questions were answered so far, and what the store holds."""
@@ -333,12 +328,12 @@ def _gaps(tag: str) -> list[str]:
 
 
 class _Load:
-    """Work under way for the store: its tags and the store's mark when it began."""
+    """Work under way for the store: its key, its tags and the store's mark when it began."""
 
-    __slots__ = ("_forgotten", "mark", "tags")
+    __slots__ = ("_forgotten", "key", "mark", "tags")
 
-    def __init__(self, tags: tuple[str, ...], mark: int) -> None:
-        self.tags, self.mark, self._forgotten = tags, mark, False
+    def __init__(self, key: Hashable, tags: tuple[str, ...], mark: int) -> None:
+        self.key, self.tags, self.mark, self._forgotten = key, tags, mark, False
 
     def forget(self) -> None:
         """Let its answer not be kept."""
