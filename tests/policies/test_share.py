@@ -168,6 +168,17 @@ async def test_an_error_reaches_everyone_and_the_next_asks_again() -> None:
         assert await find("x") == 2
 
 
+async def test_arguments_that_do_not_fit_hold_up_nobody() -> None:
+    @operation(Share(), key=lambda args, kwargs: "always")
+    async def find(name: str) -> str:
+        return name
+
+    with pytest.raises(TypeError, match="colour"):
+        await find("x", colour="red")  # type: ignore[call-arg]
+    async with asyncio.timeout(5):
+        assert await find("x") == "x"
+
+
 async def test_work_that_cancels_itself_is_an_error_for_those_who_wait() -> None:
     @operation(Share(), name="shop.find")
     async def find(name: str) -> int:

@@ -98,7 +98,7 @@ class Share:
             self.led += counted and not joins
         call.source = "joined" if joins else "ran"
         if not joins:  # outside the lock: an eager loop takes the first step at once
-            flight.task = here.create_task(proceed(call))
+            flight.task = here.create_task(_begun(call, proceed))
             flight.task.add_done_callback(lambda _: self._land(flight))
         return flight, ticket
 
@@ -176,6 +176,11 @@ class _Flight:
         if self.is_abandoned or ticket.get_loop() is not self.loop:
             return _BeginAgain()
         return CallCancelled(self.operation)
+
+
+async def _begun(call: Call, proceed: Proceed) -> Any:
+    """The work; arguments that do not fit fail in here, where those who wait will hear of it."""
+    return await proceed(call)
 
 
 class _BeginAgain(Exception):
