@@ -182,6 +182,13 @@ def test_functions_of_one_factory_are_told_apart_unless_named() -> None:
     assert not make("shop.find").operation.is_local
 
 
+first, second = operation()(lambda: "first"), operation()(lambda: "second")
+
+
+def test_two_lambdas_are_told_apart_at_the_top_of_a_module_too() -> None:
+    assert call_of(first).key != call_of(second).key
+
+
 def test_arguments_come_by_name_with_defaults() -> None:
     @operation()
     async def find(name: str, *, size: int = 1) -> str:

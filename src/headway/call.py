@@ -87,8 +87,10 @@ class Operation:
     ) -> None:
         self.run, self.kind, self.version, self.keeps = run, kind, version, keeps
         self.name = name or f"{run.__module__}.{run.__qualname__}"
-        # Two closures of one factory share a qualified name, and must not share answers.
-        self.is_local = name is None and "<locals>" in self.name
+        # Closures of one factory, and lambdas, share a qualified name, and must not share answers.
+        self.is_local = name is None and not {"<locals>", "<lambda>"}.isdisjoint(
+            self.name.split(".")
+        )
         self.identity = (self.name, version, next(self._serial) if self.is_local else 0)
         self.key_of = _key_of(key, run)
         self.bind = bind(run)
