@@ -63,11 +63,12 @@ from .stores import Entry, MemoryStore, Store, StoreStatistics
 from .stream import Stream
 
 if _TYPE_CHECKING:
-    from .adapters.http import wrap
+    from .adapters.http import through, wrap
     from .graph import Graph, GraphResult
     from .runs import (
         Receipt,
         compare,
+        cost_of,
         earlier,
         earlier_durations,
         latest_run,
@@ -82,6 +83,7 @@ _LATER = {
     "GraphResult": "graph",
     "Receipt": "runs",
     "compare": "runs",
+    "cost_of": "runs",
     "earlier": "runs",
     "earlier_durations": "runs",
     "latest_run": "runs",
@@ -89,6 +91,7 @@ _LATER = {
     "read_run": "runs",
     "record": "runs",
     "render": "runs",
+    "through": "adapters.http",
     "wrap": "adapters.http",
 }
 
@@ -147,6 +150,7 @@ __all__ = [
     "batched",
     "clock",
     "compare",
+    "cost_of",
     "earlier",
     "earlier_durations",
     "latest_run",
@@ -163,6 +167,7 @@ __all__ = [
     "scope",
     "seconds",
     "switch_logging",
+    "through",
     "without",
     "wrap",
 ]
