@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from headway.events import Event
+from headway.events import Event, PolicyActed
 from headway.runs.timeline import timeline
 from tests.browser.chromium import BROWSER, Page, browser
-from tests.runs.by_hand import begun, call, whole_run
+from tests.runs.by_hand import RUN, START, begun, call, whole_run
 
 pytestmark = pytest.mark.skipif(
     BROWSER is None, reason="no Chromium here: install Debian's package chromium to run these"
@@ -259,7 +259,11 @@ def test_what_could_overlap_and_the_path_can_be_switched_off(page: Page, folder:
 )
 def test_a_hostile_name_is_shown_as_it_is(page: Page, folder: Path, text: str) -> None:
     named = call(text, 0, 1, kind=text, agent=text, error=text, call=text, key=text)
-    opened(page, folder, whole_run(named, seconds=1, name=text))
+    acts = [
+        PolicyActed(at=START, run=RUN, operation=text, action=action, call=text, detail=text)
+        for action in (text, "", "constructor")
+    ]
+    opened(page, folder, whole_run(*acts, named, seconds=1, name=text))
     assert page.value(BARS) == 1
     assert page.value("document.images.length") == 0
     assert page.value("document.querySelector('h1').textContent") == text.replace("\u2028", "?")

@@ -348,6 +348,11 @@ def test_parents_that_go_in_a_circle_are_left_out_and_told() -> None:
     assert chart(events).left_out == 2
 
 
+def test_a_time_beyond_all_calendars_is_shown_as_a_number() -> None:
+    events = [CallStarted(at=1e300, run=RUN, call="c", operation="op", kind="tool")]
+    assert "1e+300 s after 1970" in timeline(events)
+
+
 def test_a_path_of_nothing_is_empty() -> None:
     assert on_path(None, [], []) == []
 

@@ -40,12 +40,13 @@ for (const bar of [...bars].reverse()) { // the last row that a call needs for t
 }
 const onPath = new Set(run.path), shaded = new Set(run.shades.flatMap((shade) => shade.bars));
 const answers = {
+  __proto__: null, // a source may be called anything
   ran: "ran", hit: "answered from a cache", stale: "answered from a cache, past its time",
   joined: "joined a call that was under way", unfinished: "has not ended",
 };
 
 function barElement(bar) {
-  const css = [`bar k${styles[bar.kind]}`, Object.hasOwn(answers, bar.source) ? bar.source : "ran"];
+  const css = [`bar k${styles[bar.kind]}`, bar.source in answers ? bar.source : "ran"];
   if (bar.error) css.push("failed");
   if (onPath.has(bar.index)) css.push("on-path");
   if (bar.acts.length) css.push("acted");
@@ -55,7 +56,7 @@ function barElement(bar) {
   element.append(make("span", "words", undefined, letter, make("b", "", shortName(bar)), took));
   for (const act of bar.acts) {
     if (act.end > act.start) element.append(inBar("wait", bar, act.start, act.end));
-    element.append(inBar("sign", bar, act.start, act.start, act.action[0].toUpperCase()));
+    element.append(inBar("sign", bar, act.start, act.start, (act.action[0] ?? "?").toUpperCase()));
   }
   element.role = "button"; // a true button costs twice the time to lay out, and there are thousands
   element.tabIndex = -1;

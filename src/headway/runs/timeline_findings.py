@@ -29,8 +29,8 @@ def on_path(
         return []
     if path.graph is None:
         return _estimated_path(outermost)
-    graph = next(graph for graph in graphs if path_of_graph(graph) == path)
-    return _steps(graph, [link.name for link in path.links], outermost)
+    graph = next((graph for graph in graphs if path_of_graph(graph) == path), None)
+    return [] if graph is None else _steps(graph, [link.name for link in path.links], outermost)
 
 
 def _estimated_path(outermost: Sequence[Span]) -> list[Span]:

@@ -31,13 +31,20 @@ def facts_of(receipt: Receipt) -> str:
     """When it was, which run it is, and whether it came to an end."""
     parts = [f"run {shown(receipt.run)}"] if receipt.run else []
     if receipt.started_at is not None:
-        at = datetime.fromtimestamp(receipt.started_at, UTC)
-        parts.append(f"{at.day} {at:%B %Y, %H:%M:%S} UTC")
+        parts.append(_moment(receipt.started_at))
     if receipt.error:
         parts.append(f"ended by {shown(receipt.error)}")
     elif receipt.started_at is not None and not receipt.ended:
         parts.append("has not ended")
     return " · ".join(parts) or "nothing was recorded"
+
+
+def _moment(seconds: float) -> str:
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds:g} s after 1970"  # a record may say anything
+    return f"{at.day} {at:%B %Y, %H:%M:%S} UTC"
 
 
 def figures_html(receipt: Receipt) -> str:
