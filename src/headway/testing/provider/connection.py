@@ -20,6 +20,7 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader()
         self._arrived, self._writable = asyncio.Event(), asyncio.Event()
         self._writable.set()
+        self.lost = asyncio.Event()
         self.is_gone = False
         self.is_finished = False
         """Set by whoever answers: after this answer the connection ends."""
@@ -42,6 +43,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
+        self._connections.discard(self)
+        self.lost.set()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -63,8 +66,10 @@ class Connection(asyncio.Protocol):
         except BadRequest as refusal:
             await self.send(refusal_bytes(refusal))
         finally:
-            self._connections.discard(self)
-            self._transport.close()
+            if self.is_gone:  # nobody reads what may still lie in the buffer
+                self._transport.abort()
+            else:
+                self._transport.close()
 
     async def _next_request(self) -> Request:
         while (request := self._reader.next_request()) is None:
@@ -102,10 +107,12 @@ class Connection(asyncio.Protocol):
         """Say nothing more until the client hangs up (which cancels this)."""
         await asyncio.Event().wait()
 
-    def drop(self) -> None:
+    async def drop(self) -> None:
         """Give up the connection at once: the provider stops."""
         self.task.cancel()
         self._transport.abort()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.lost.wait()
 
 
 def refusal_bytes(refusal: BadRequest) -> bytes:

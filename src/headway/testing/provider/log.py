@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from threading import Lock
+from collections.abc import Callable, Iterable
+from threading import Condition
 from typing import Literal
 
 import msgspec
@@ -74,13 +74,13 @@ class Log:
 
     def __init__(self) -> None:
         self._records: dict[int, Asked] = {}
-        self._lock = Lock()
+        self._changed = Condition()
         self._number = 0
 
     def open(self, request: Request, wire: str, at: float) -> Asked:
         """Write down that a request has arrived."""
         key = credential_of(request)
-        with self._lock:
+        with self._changed:
             self._number += 1
             asked = Asked(
                 number=self._number,
@@ -96,23 +96,36 @@ class Log:
                 request_id=named_id(str(self._number), "req_"),
             )
             self._records[asked.number] = asked
+            self._changed.notify_all()
         return asked
 
     def update(self, number: int, **changes: object) -> None:
         """Replace members of a record, if it has not been cleared away."""
-        with self._lock:
+        with self._changed:
             asked = self._records.get(number)
             if asked is not None:
                 self._records[number] = msgspec.structs.replace(asked, **changes)
+                self._changed.notify_all()
+
+    def wait_until(self, condition: Callable[[list[Asked]], bool], timeout_s: float) -> None:
+        """Return once *condition* holds of the records.
+
+        Raises:
+            TimeoutError: it does not within *timeout_s* of real time.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition(self.records()), timeout_s):
+                endings = [asked.ending for asked in self.records()]
+                raise TimeoutError(f"the log is not so after {timeout_s} s; endings: {endings}")
 
     def records(self) -> list[Asked]:
         """All records so far."""
-        with self._lock:
+        with self._changed:
             return list(self._records.values())
 
     def clear(self) -> None:
         """Forget the records."""
-        with self._lock:
+        with self._changed:
             self._records.clear()
 
 

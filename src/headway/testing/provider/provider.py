@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Self, Unpack
@@ -98,6 +98,20 @@ class Provider:
         """Sums over the log."""
         return totals_of(self.log)
 
+    def wait_until(self, condition: Callable[[list[Asked]], bool], timeout_s: float = 10.0) -> None:
+        """Return once the log is as *condition* wants it; for what a client cannot see itself.
+
+        Raises:
+            TimeoutError: it is not so after *timeout_s* seconds of real time.
+        """
+        self._log.wait_until(condition, timeout_s)
+
+    async def until(
+        self, condition: Callable[[list[Asked]], bool], timeout_s: float = 10.0
+    ) -> None:
+        """``wait_until`` for a test in an event loop."""
+        await asyncio.to_thread(self.wait_until, condition, timeout_s)
+
     def clear(self) -> None:
         """Forget the log, the faults to come, the prompt caches and the conversations."""
         self._log.clear()
@@ -153,8 +167,9 @@ class Provider:
 
     def start(self) -> Self:
         """Serve from a thread of its own until ``stop``."""
-        self._thread = _Thread(self)
-        self._thread.start()
+        thread = _Thread(self)
+        thread.start()
+        self._thread = thread
         return self
 
     def stop(self) -> None:
@@ -175,10 +190,7 @@ class Provider:
         if server is None:
             return
         server.close()
-        tasks = [connection.task for connection in self._connections]
-        for connection in list(self._connections):
-            connection.drop()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(connection.drop() for connection in list(self._connections)))
         await server.wait_closed()
 
     async def _answer(self, request: Request, connection: Connection) -> None:
