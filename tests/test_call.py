@@ -402,6 +402,15 @@ def test_what_is_no_function_is_refused(run: Any, said: str) -> None:
         operation()(run)
 
 
+@pytest.mark.parametrize("policy", [Cache("15m"), Share(), Limit(at_once=1)])
+def test_one_policy_object_listed_twice_is_refused(policy: Policy) -> None:
+    with pytest.raises(BadSetup, match="listed twice"):
+
+        @operation(policy, policy)
+        async def find(name: str) -> str:
+            return name
+
+
 def test_a_plain_generator_is_refused() -> None:
     def count() -> Any:
         yield 1

@@ -204,6 +204,11 @@ def _refuse_what_is_no_policy(run: Callable[..., Any], policies: tuple[object, .
             raise BadSetup(
                 f"{run.__qualname__}: {policy!r} is no policy; use one such as Cache('15m')"
             )
+    if len({id(policy) for policy in policies}) < len(policies):
+        raise BadSetup(
+            f"{run.__qualname__}: one policy object is listed twice and would wait for itself; "
+            "list it once, or make two"
+        )
 
 
 def _face(body: Operation) -> Callable[..., Any]:
