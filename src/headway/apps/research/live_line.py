@@ -100,10 +100,13 @@ class LiveLine:
     def _tick(self) -> None:
         every_s = TTY_EVERY_S if self._is_tty else PIPED_EVERY_S
         while not self._stop.wait(every_s / 3):
-            with self._lock:
-                silent_s = clock.monotonic() - self._wrote
-                if silent_s >= (AMID_WORDS_S if self._is_amid_words else every_s):
-                    self._draw()
+            self._draw_if_silent(every_s)
+
+    def _draw_if_silent(self, every_s: float) -> None:
+        with self._lock:
+            silent_s = clock.monotonic() - self._wrote
+            if silent_s >= (AMID_WORDS_S if self._is_amid_words else every_s):
+                self._draw()
 
     def _draw(self) -> None:
         self._wrote = clock.monotonic()
