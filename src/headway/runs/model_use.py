@@ -53,7 +53,9 @@ def model_use(tally: Tally, prices: Prices) -> ModelUse | None:
         if answer.source == "ran" and answer.call is not None:
             first_s = firsts_s.pop(answer.call, None)
         key = (answer.agent, answer.provider or None, answer.model or None)
-        for account in (total, accounts.setdefault(key, Account())):
+        if key not in accounts:
+            accounts[key] = Account()
+        for account in (total, accounts[key]):
             account.add(answer, cost_usd, first_s)
     priced = {_name(answer): prices.price_of(answer) for answer in answers if answer.model}
     return ModelUse(

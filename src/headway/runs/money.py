@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -11,19 +11,22 @@ from ..errors import BadSetup
 from ..events import ModelAnswered
 from ..prices import Price, Table
 
+DAY_S = 86_400
+
 
 class Prices:
     """The prices of one receipt; looks each model up once for each day."""
 
     def __init__(self, table: Table | None = None) -> None:
         self._table = table
-        self._found: dict[tuple[str, str, date], Price | None] = {}
+        self._found: dict[tuple[str, str, int], Price | None] = {}
 
     def price_of(self, answer: ModelAnswered) -> Price | None:
         """The price of *answer*'s model on the day of the answer, by UTC; None if unknown."""
-        key = (answer.provider, answer.model, datetime.fromtimestamp(answer.at, UTC).date())
+        key = (answer.provider, answer.model, int(answer.at // DAY_S))
         if key not in self._found:
-            self._found[key] = prices.price_of(*key[:2], self._table, on=key[2])
+            day = datetime.fromtimestamp(answer.at, UTC).date()
+            self._found[key] = prices.price_of(*key[:2], self._table, on=day)
         return self._found[key]
 
     def cost_of(self, answer: ModelAnswered) -> float | None:

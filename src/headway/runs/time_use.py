@@ -62,7 +62,7 @@ def _claims(spans: Sequence[Span]) -> dict[str, list[Interval]]:
     claims: dict[str, list[Interval]] = {MODEL: [], TOOL: []}
     nearest: dict[int, dict[str, list[Interval]]] = {}
     for span in reversed(spans):
-        inside = {kind: _nearest(span, kind, nearest) for kind in claims}
+        inside = {kind: _nearest(span, kind, nearest) if span.inside else [] for kind in claims}
         nearest[id(span)] = inside
         if (other := _OTHER.get(span.call.kind)) is not None:
             claims[span.call.kind] += subtract(span.interval, inside[other])
