@@ -33,6 +33,7 @@ class Reading:
 
     def read_event(self, name: str | None, value: dict[str, object]) -> bool:
         """Read the data of one event; whether it holds content of the answer."""
+        self.has_failed = self.has_failed or name == "error" or reports_error(value)
         return False
 
     def read_done(self) -> None:
@@ -64,7 +65,8 @@ def reports_error(value: dict[str, object]) -> bool:
 class CallDrafts:
     """Tool calls that come in pieces, several at a time, each under its own place."""
 
-    def __init__(self) -> None:
+    def __init__(self, without_arguments: str = "") -> None:
+        self._without_arguments = without_arguments
         self._drafts: dict[Hashable, _Draft] = {}
         self._size = 0
 
@@ -107,7 +109,7 @@ class CallDrafts:
     def done(self) -> tuple[ToolCall, ...]:
         """The calls in the order in which they began."""
         return tuple(
-            ToolCall(draft.id, draft.name, "".join(draft.pieces))
+            ToolCall(draft.id, draft.name, "".join(draft.pieces) or self._without_arguments)
             for draft in self._drafts.values()
             if draft.name
         )

@@ -71,9 +71,5 @@ class OtherReading(Reading):
 
     terminal = "an end that Headway knows"
 
-    def read_event(self, name: str | None, value: dict[str, object]) -> bool:
-        self.has_failed = self.has_failed or name == "error" or reports_error(value)
-        return False
-
     def read_body(self, value: object) -> None:
         self.has_failed = reports_error(as_object(value))

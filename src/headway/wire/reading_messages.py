@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .json_values import as_count, as_list, as_object, as_text, canonical_json
-from .reading import Reading, reports_error
+from .reading import CallDrafts, Reading, reports_error
 from .usage import AnthropicUsage
 
 _GOOD_ENDS = frozenset({"end_turn", "stop_sequence", "tool_use"})
@@ -18,6 +18,7 @@ class MessageReading(Reading):
 
     def __init__(self) -> None:
         super().__init__()
+        self.calls = CallDrafts(without_arguments="{}")
         self._tokens = AnthropicUsage()
         self._blocks = 0
         self._open: set[int | None] = set()

@@ -1,0 +1,264 @@
+"""The wire under arbitrary bytes: however they are cut, whatever they are."""
+
+import json
+import re
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from headway.wire.exchange import AnswerReader, read_request
+from headway.wire.key import exchange_key
+from headway.wire.recording import cut_into_events, without_comments
+from headway.wire.sse import EventReader, ServerEvent, write_event
+from tests.wire.exchanges import EVENT_STREAM, JSON, PATHS
+
+ENDS = st.sampled_from(["\n", "\r\n", "\r"])
+LINES = st.sampled_from(
+    ["", "", "data: a", "data:b", "data", "event: e", "id: 1", "retry: 5", ": c", "x: y", "dé: 価"]
+)
+STREAMS = st.one_of(
+    st.lists(st.tuples(LINES, ENDS)).map(lambda all: "".join(a + b for a, b in all).encode()),
+    st.lists(st.tuples(LINES, ENDS)).map(
+        lambda all: b"\xef\xbb\xbf" + "".join(a + b for a, b in all).encode()
+    ),
+    st.lists(st.sampled_from([b"data", b":", b" ", b"\r", b"\n", b"\xff", b"\xef\xbb\xbf"])).map(
+        b"".join
+    ),
+    st.binary(),
+)
+CUTS = st.lists(st.integers(0, 200), max_size=20)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+JSON_VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(),
+    ),
+    lambda inside: st.one_of(st.lists(inside), st.dictionaries(st.text(), inside)),
+    max_leaves=20,
+)
+
+
+def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
+    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    return [stream[a:b] for a, b in pairwise(places)]
+
+
+def events_of(parts: list[bytes]) -> tuple[list[ServerEvent], Any]:
+    reader = EventReader(max_event_bytes=60)
+    events = [event for part in parts for event in reader.feed(part)]
+    events += reader.finish()
+    return events, (reader.comments, reader.oversized, reader.incomplete, reader.size)
+
+
+def as_specified(stream: bytes) -> list[tuple[str | None, str, str | None]]:
+    """Name, data and id of each event, by the letter of the specification."""
+    text = stream.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    *lines, _ = re.split("\r\n|\n|\r", text)
+    events, data, name, last = [], list[str](), None, None
+    for line in lines:
+        if line == "":
+            if data:
+                events.append((name, "\n".join(data), last))
+            data, name, last = [], None, None
+            continue
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            data.append(value)
+        elif field == "event":
+            name = value
+        elif field == "id" and "\0" not in value:
+            last = value
+    return events
+
+
+@given(STREAMS, CUTS)
+@example(b"data: a\r\n\r\ndata: b\r\n\r\n", [9, 10, 11])
+@example(b"data: a\r\r\ndata: b\n\r", [8, 9])
+def test_events_do_not_depend_on_how_the_bytes_are_cut(stream: bytes, cuts: list[int]) -> None:
+    assert events_of(pieces(stream, cuts)) == events_of([stream])
+    assert events_of([stream[at : at + 1] for at in range(len(stream))]) == events_of([stream])
+
+
+@given(STREAMS)
+def test_events_are_those_of_the_specification(stream: bytes) -> None:
+    reader = EventReader()
+    events = [*reader.feed(stream), *reader.finish()]
+    assert [(one.event, one.data, one.id) for one in events] == as_specified(stream)
+
+
+@given(STREAMS)
+def test_events_lie_one_after_the_other_and_each_is_whole(stream: bytes) -> None:
+    reader = EventReader()
+    at = 0
+    for event in [*reader.feed(stream), *reader.finish()]:
+        assert at <= event.start < event.end <= len(stream)
+        at = event.end
+        again = EventReader()
+        (alone,) = [*again.feed(stream[event.start : event.end]), *again.finish()]
+        assert (alone.event, alone.data, alone.id) == (event.event, event.data, event.id)
+
+
+@given(st.lists(st.tuples(TEXT, st.none() | TEXT.filter(bool))), CUTS)
+def test_what_is_written_is_read(events: list[tuple[str, str | None]], cuts: list[int]) -> None:
+    sent = [(re.sub("\r\n|\r", "\n", data), _one_line(name)) for data, name in events]
+    stream = b"".join(write_event(data, event=name) for data, name in sent)
+    reader = EventReader()
+    read = [event for part in pieces(stream, cuts) for event in reader.feed(part)]
+    assert [(event.data, event.event) for event in read] == sent
+    assert (reader.finish(), reader.incomplete) == ([], False)
+    assert stream == b"".join(write_event(event.data, event=event.event) for event in read)
+
+
+def _one_line(name: str | None) -> str | None:
+    return None if name is None else re.sub("[\r\n]", "_", name)
+
+
+@given(STREAMS)
+def test_a_recording_adds_up_to_the_stream(stream: bytes) -> None:
+    recorded = cut_into_events(stream)
+    assert b"".join(recorded) == stream
+    assert all(recorded)
+    kept = without_comments(stream)
+    assert as_specified(kept) == as_specified(stream)
+    assert len(kept) <= len(stream)
+
+
+@given(
+    st.sampled_from(sorted(PATHS.values())),
+    st.one_of(st.binary(), JSON_VALUES.map(json.dumps).map(str.encode)),
+)
+def test_any_bytes_can_be_a_request(path: str, body: bytes) -> None:
+    facts = read_request("POST", path, {}, body)
+    assert facts.is_repeatable == (facts.why_not is None)
+    key = exchange_key(facts, tenant="t", method="POST", url=path, headers={}, body=body)
+    assert (key.canonical is None) == (facts.body is None and body != b"")
+
+
+HOSTILE = st.sampled_from(
+    [None, True, -1, 0, 1.5, 2**70, "", "stop", "\ud800", [], {}, [None], [{}], {"type": "text"}]
+)
+NAMES = st.sampled_from(
+    [
+        "type",
+        "choices",
+        "delta",
+        "message",
+        "index",
+        "tool_calls",
+        "function",
+        "content",
+        "usage",
+        "error",
+        "response",
+        "item",
+        "output",
+        "output_index",
+        "content_block",
+        "data",
+        "model",
+        "finish_reason",
+        "stop_reason",
+        "status",
+        "name",
+        "id",
+        "arguments",
+        "prompt_tokens",
+        "input_tokens",
+        "partial_json",
+        "text",
+        "messages",
+        "input",
+        "tools",
+        "temperature",
+        "stream",
+    ]
+)
+ODD_OBJECTS = st.recursive(
+    st.dictionaries(NAMES, HOSTILE),
+    lambda inside: st.dictionaries(NAMES, st.one_of(HOSTILE, inside, st.lists(inside))),
+    max_leaves=8,
+)
+KINDS = st.sampled_from(
+    [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "message_delta",
+        "message_stop",
+        "error",
+        "response.created",
+        "response.output_item.added",
+        "response.output_text.delta",
+        "response.completed",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+    ]
+)
+EVENTS = st.one_of(
+    st.tuples(KINDS, ODD_OBJECTS).map(lambda pair: json.dumps({**pair[1], "type": pair[0]})),
+    ODD_OBJECTS.map(json.dumps),
+    st.sampled_from(["[DONE]", "NaN", "{", "[" * 2000, "null", '{"a": "\\ud800"}']),
+)
+
+
+@given(st.sampled_from(sorted(PATHS.values())), st.lists(EVENTS, max_size=6), CUTS, st.booleans())
+def test_any_events_can_be_an_answer(
+    path: str, events: list[str], cuts: list[int], clean: bool
+) -> None:
+    request = read_request("POST", path, {}, b"{}")
+    stream = b"".join(write_event(event) for event in events)
+    whole, cut = (AnswerReader(request, 200, EVENT_STREAM) for _ in range(2))
+    whole.feed(stream)
+    for part in pieces(stream, cuts):
+        cut.feed(part)
+    facts = whole.finish(clean=clean)
+    assert cut.finish(clean=clean) == facts
+    assert facts.may_keep == (facts.why_not is None)
+    assert not facts.may_keep or (facts.is_complete and not facts.is_error and clean)
+
+
+@given(
+    st.sampled_from(sorted(PATHS.values())),
+    st.one_of(st.binary(), ODD_OBJECTS.map(json.dumps).map(str.encode), st.just(b"[" * 10_000)),
+    st.sampled_from([200, 201, 404, 500]),
+    CUTS,
+)
+def test_any_body_can_be_an_answer(path: str, body: bytes, status: int, cuts: list[int]) -> None:
+    request = read_request("POST", path, {}, b"{}")
+    whole, cut = (AnswerReader(request, status, JSON) for _ in range(2))
+    whole.feed(body)
+    for part in pieces(body, cuts):
+        cut.feed(part)
+    facts = whole.finish()
+    assert cut.finish() == facts
+    assert not facts.may_keep or (status == 200 and not facts.is_error)
+
+
+@given(JSON_VALUES, st.randoms(use_true_random=False))
+def test_the_canonical_key_does_not_see_how_json_is_written(value: object, rng: Any) -> None:
+    def shuffled(one: object) -> object:
+        if isinstance(one, list):
+            return [shuffled(inside) for inside in one]
+        if isinstance(one, dict):
+            items = list(one.items())
+            rng.shuffle(items)
+            return {name: shuffled(inside) for name, inside in items}
+        return one
+
+    def key(body: bytes) -> str | None:
+        facts = read_request("POST", "/v1/chat/completions", {}, body)
+        return exchange_key(
+            facts, tenant="t", method="POST", url="u", headers={}, body=body
+        ).canonical
+
+    written = json.dumps({"a": value}).encode()
+    again = json.dumps({"a": shuffled(value)}, indent=1).encode()
+    assert key(written) == key(again) is not None
+    assert key(json.dumps({"a": [value]}).encode()) != key(written)

@@ -1,0 +1,279 @@
+"""When two requests are the same question (traps 4 to 8 and 10)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from headway.wire.exchange import read_request
+from headway.wire.key import (
+    CREDENTIALS,
+    IGNORED,
+    NOT_SHAPING,
+    ExchangeKey,
+    exchange_key,
+    tenant_of,
+)
+
+CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
+SERVER = "https://api.example.org"
+SECRET = b"0123456789abcdef"
+QUESTION: dict[str, Any] = {
+    "model": "m",
+    "temperature": 0,
+    "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+    "tools": [{"type": "function", "function": {"name": "f"}}, {"type": "custom", "name": "g"}],
+    "stop": ["x", "y"],
+}
+
+
+def key(
+    body: Any,
+    path: str = CHAT,
+    headers: dict[str, str] | None = None,
+    tenant: str = "t",
+    method: str = "POST",
+    server: str = SERVER,
+) -> ExchangeKey:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = headers or {}
+    request = read_request(method, path, headers, content)
+    return exchange_key(
+        request, tenant=tenant, method=method, url=server + path, headers=headers, body=content
+    )
+
+
+def canonical(body: Any, *args: Any, **given: Any) -> str:
+    found = key(body, *args, **given).canonical
+    assert found is not None
+    return found
+
+
+def test_equal_bytes_have_equal_keys_and_the_two_levels_never_meet() -> None:
+    assert key(QUESTION) == key(QUESTION)
+    assert key(QUESTION).raw != key(QUESTION).canonical
+    assert key(b"", path="/v1/models", method="GET").canonical is not None
+
+
+def test_white_space_and_the_order_of_keys_change_only_the_raw_key() -> None:
+    other = json.dumps(dict(reversed(QUESTION.items())), indent=1).encode()
+    assert key(other).raw != key(QUESTION).raw
+    assert canonical(other) == canonical(QUESTION)
+    assert canonical(b'{"a": "\\u0041", "c": 1e0}') == canonical(b'{"c": 1.0, "a": "A"}')
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b'{"a": 1}', b'{"a": 1.0}'),
+        (b'{"a": 0.0}', b'{"a": -0.0}'),
+        (b'{"a": 1}', b'{"a": true}'),
+        (b'{"a": 1}', b'{"a": "1"}'),
+        (b'{"a": null}', b"{}"),
+        (b'{"a": []}', b'{"a": {}}'),
+        (b'{"a": [1, 2]}', b'{"a": [2, 1]}'),
+        (b'{"a": 10000000000000000}', b'{"a": 1e16}'),
+        (b'{"a": 9007199254740993}', b'{"a": 9007199254740992}'),
+        (b'{"a": 123456789012345678901234567890}', b'{"a": 123456789012345678901234567891}'),
+        ('{"a": "é"}'.encode(), '{"a": "e\u0301"}'.encode()),
+        (b'{"a": "\\ud800"}', b'{"a": "\\ud801"}'),
+        (b'{"a": "\\ud800"}', b'{"a": "?"}'),
+    ],
+)
+def test_different_values_have_different_keys(one: bytes, other: bytes) -> None:
+    assert canonical(one) != canonical(other)
+
+
+@pytest.mark.parametrize("name", ["messages", "tools", "stop"])
+def test_the_order_of_lists_counts(name: str) -> None:
+    assert canonical(QUESTION) != canonical({**QUESTION, name: QUESTION[name][::-1]})
+
+
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
+@pytest.mark.parametrize("name", ["guided_json", "top_p", "seed", "model", "response_format", "x"])
+def test_every_member_counts_known_or_not(path: str, name: str) -> None:
+    seen = {canonical({**QUESTION, name: value}, path) for value in (None, 1, 1.0, "1", {"b": 2})}
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("name", sorted(IGNORED - {"stream"}))
+def test_documented_members_do_not_count(path: str, name: str) -> None:
+    assert canonical({**QUESTION, name: {"a": "b"}}, path) == canonical(QUESTION, path)
+    inside = {**QUESTION, "messages": [{"role": "user", "content": "a", name: "b"}]}
+    outside = {**QUESTION, "messages": [{"role": "user", "content": "a"}]}
+    assert canonical(inside, path) != canonical(outside, path)
+
+
+@pytest.mark.parametrize("name", ["user", "metadata", "safety_identifier", "prompt_cache_key"])
+def test_what_a_response_repeats_counts_there(name: str) -> None:
+    assert canonical({**QUESTION, name: "b"}, RESPONSES) != canonical(QUESTION, RESPONSES)
+
+
+def test_unknown_wires_ignore_nothing() -> None:
+    assert canonical({"user": "a"}, "/v1/other") != canonical({"user": "b"}, "/v1/other")
+
+
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
+def test_a_stream_and_a_whole_answer_are_two_records(path: str) -> None:
+    whole = canonical(QUESTION, path)
+    assert canonical({**QUESTION, "stream": False}, path) == whole
+    assert canonical({**QUESTION, "stream": True}, path) != whole
+
+
+def test_a_stream_with_a_usage_chunk_is_another_record() -> None:
+    def of(options: Any) -> str:
+        return canonical({**QUESTION, "stream": True, "stream_options": options})
+
+    assert of({"include_usage": True}) != of({"include_usage": False})
+    assert of({"include_usage": False}) == of({}) == of(None)
+    assert of({"include_obfuscation": False}) != of({})
+
+
+def test_cache_markers_of_anthropic_do_not_count_at_any_depth() -> None:
+    marker = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+
+    def question(**extra: Any) -> dict[str, Any]:
+        text = {"type": "text", "text": "a", **extra}
+        result = {"type": "tool_result", "tool_use_id": "t", "content": [text], **extra}
+        return {
+            "system": [text],
+            "tools": [{"name": "f", "input_schema": {}, **extra}],
+            "messages": [{"role": "user", "content": [result]}],
+            **extra,
+        }
+
+    marked, plain = key(question(**marker), MESSAGES), key(question(), MESSAGES)
+    assert marked.canonical == plain.canonical
+    assert marked.raw != plain.raw
+    assert canonical(question(cache_control=None), MESSAGES) == plain.canonical
+    assert canonical(question(**marker), CHAT) != canonical(question(), CHAT)
+    count = "/v1/messages/count_tokens"
+    assert canonical(question(**marker), count) == canonical(question(), count)
+
+
+def test_what_only_looks_like_a_marker_counts() -> None:
+    def question(value: object) -> dict[str, Any]:
+        use = {"type": "tool_use", "id": "t", "name": "f", "input": {"cache_control": value}}
+        return {"messages": [{"role": "assistant", "content": [use]}]}
+
+    marker = {"type": "ephemeral"}
+    assert canonical(question(marker), MESSAGES) != canonical(question(None), MESSAGES)
+    schema = {"tools": [{"input_schema": {"properties": {"cache_control": marker}}}]}
+    without = {"tools": [{"input_schema": {"properties": {}}}]}
+    assert canonical(schema, MESSAGES) != canonical(without, MESSAGES)
+    assert canonical({"cache_control": {"new": 1}}, MESSAGES) != canonical({}, MESSAGES)
+
+
+def test_a_request_is_not_changed_by_taking_its_key() -> None:
+    body = {"user": "u", "cache_control": {"type": "ephemeral"}}
+    content = json.dumps(body).encode()
+    request = read_request("POST", MESSAGES, {}, content)
+    exchange_key(request, tenant="t", method="POST", url=SERVER, headers={}, body=content)
+    assert request.body == body
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b'{"a": 1, "a": 1}', b"\xff", b'{"a": NaN}', b"[" * 10_000, b"\x1f\x8b"]
+)
+def test_a_body_that_cannot_be_relied_on_has_only_a_raw_key(body: bytes) -> None:
+    assert key(body).canonical is None
+    assert key(body).raw == key(body).raw != key(body + b" ").raw
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "anthropic-version",
+        "anthropic-beta",
+        "openai-beta",
+        "openai-organization",
+        "openai-project",
+        "x-some-extra",
+        "accept",
+    ],
+)
+def test_headers_that_shape_the_answer_count(name: str) -> None:
+    seen = [key(QUESTION, headers={name: "a"}), key(QUESTION, headers={name: "b"}), key(QUESTION)]
+    assert len({one.raw for one in seen}) == len({one.canonical for one in seen}) == 3
+
+
+@pytest.mark.parametrize(
+    "name", [*sorted(NOT_SHAPING), "x-stainless-retry-count", "x-headway-cache", "x-forwarded-for"]
+)
+def test_headers_that_do_not_shape_it_do_not_count(name: str) -> None:
+    assert key(QUESTION, headers={name: "a"}) == key(QUESTION)
+
+
+def test_the_order_of_headers_does_not_count_and_they_do_not_run_together() -> None:
+    assert key(QUESTION, headers={"a": "1", "b": "2"}) == key(
+        QUESTION, headers={"b": "2", "a": "1"}
+    )
+    assert key(QUESTION, headers={"a": "bc"}) != key(QUESTION, headers={"ab": "c"})
+
+
+def test_tenant_method_and_url_count() -> None:
+    keys = [
+        key(QUESTION),
+        key(QUESTION, tenant="u"),
+        key(QUESTION, server="https://other.example.org"),
+        key(QUESTION, server="http://api.example.org"),
+        key(QUESTION, server=SERVER + "/proxy"),
+        key(QUESTION, path=CHAT + "?api-version=2"),
+        key(QUESTION, path="/v2/chat/completions"),
+        key(QUESTION, path="/v1/other", method="PUT"),
+        key(QUESTION, path="/v1/other"),
+    ]
+    assert len({one.raw for one in keys}) == len({one.canonical for one in keys}) == len(keys)
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["HTTPS://API.example.org", "https://api.example.org:443", "https://user:pw@api.example.org"],
+)
+def test_a_server_written_differently_is_the_same(server: str) -> None:
+    assert key(QUESTION, server=server) == key(QUESTION)
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_each_credential_makes_a_tenant_of_its_own(name: str) -> None:
+    tenants = {tenant_of({name: value}, SERVER, SECRET) for value in ("a", "b")}
+    assert len(tenants | {tenant_of({}, SERVER, SECRET)}) == 3
+    assert tenant_of({name: "a"}, SERVER, SECRET) in tenants
+
+
+def test_a_tenant_is_of_one_server_whatever_the_path() -> None:
+    who = {"authorization": "Bearer k"}
+    here = tenant_of(who, SERVER + CHAT, SECRET)
+    assert here == tenant_of(who, SERVER + RESPONSES + "?a=b", SECRET)
+    for url in ("http://api.example.org", "https://api.example.org:8443", "https://b.example.org"):
+        assert tenant_of(who, url + CHAT, SECRET) != here
+
+
+def test_credentials_in_the_url_count() -> None:
+    tenants = {
+        tenant_of({}, url, SECRET)
+        for url in (SERVER, f"{SERVER}/?key=a", f"{SERVER}/?key=b", "https://u:p@api.example.org")
+    }
+    assert len(tenants) == 4
+
+
+def test_a_tenant_tells_nothing_without_the_secret() -> None:
+    who = {"x-api-key": "sk-very-secret"}
+    tenant = tenant_of(who, SERVER, SECRET)
+    assert "secret" not in tenant
+    assert tenant != tenant_of(who, SERVER, b"another secret..")
+
+
+def test_credentials_do_not_run_together() -> None:
+    one = {"x-api-key": "a", "api-key": "b"}
+    other = {"x-api-key": "b", "api-key": "a"}
+    assert tenant_of(one, SERVER, SECRET) != tenant_of(other, SERVER, SECRET)
+
+
+@pytest.mark.parametrize("url", ["", "http://[::1", "x", "http://h:port/", "\ud800"])
+def test_urls_that_are_none_harm_nobody(url: str) -> None:
+    request = read_request("POST", CHAT, {}, b"{}")
+    tenant = tenant_of({"cookie": "\ud800"}, url, SECRET)
+    found = exchange_key(request, tenant=tenant, method="POST", url=url, headers={}, body=b"{}")
+    assert found.canonical is not None
