@@ -18,8 +18,8 @@ class Timeout:
     """Cancels the work and raises ``CallTimedOut`` when the answer takes longer than *seconds*.
 
     With a stream it bounds the wait for the first chunk, then each gap between chunks. A plain
-        function
-    runs on a thread, which cannot be stopped: its caller is released, the thread runs to its end.
+    function runs on a thread, which cannot be stopped: its caller is released, the thread runs to
+    its end.
     """
 
     place = Place.TIMEOUT
