@@ -22,17 +22,17 @@ def receipt(
 
     from ..runs import render
 
-    shown = _found(run, Path(settings.load().folder)).receipt()
+    shown = recorded_run(run, Path(settings.load().folder)).receipt()
     typer.echo(msgspec.json.encode(shown) if json else render(shown))
 
 
-def _found(run: str, folder: Path) -> RecordedRun:
+def recorded_run(run: str, folder: Path) -> RecordedRun:
     from ..runs import latest_run, list_runs, read_run
 
     if run == "last":
         if (latest := latest_run(folder)) is not None:
             return latest
-        _refuse(f"no run is recorded in {folder}; `headway demo` records two")
+        refuse(f"no run is recorded in {folder}; `headway demo` records two")
     if Path(run).is_file():
         return read_run(run)
     listed = list_runs(folder)
@@ -40,9 +40,9 @@ def _found(run: str, folder: Path) -> RecordedRun:
         if each.run == run:
             return read_run(*each.paths)
     known = ", ".join(each.run for each in listed[:3]) or "none"
-    return _refuse(f"{run!r} is no file and no run in {folder}; the newest there: {known}")
+    return refuse(f"{run!r} is no file and no run in {folder}; the newest there: {known}")
 
 
-def _refuse(message: str) -> NoReturn:
+def refuse(message: str) -> NoReturn:
     typer.echo(f"headway: {message}", err=True)
     raise typer.Exit(2)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .. import settings
-from .receipt import _found, _refuse
+from .receipt import recorded_run, refuse
 
 
 def timeline(
@@ -22,7 +22,7 @@ def timeline(
     """Draw a recorded run: agents as lanes, calls as bars, the critical path."""
     from ..runs.timeline import timeline as page_of
 
-    recorded = _found(run, Path(settings.load().folder))
+    recorded = recorded_run(run, Path(settings.load().folder))
     page = page_of(recorded)
     if out == "-":
         typer.echo(page)
@@ -31,7 +31,7 @@ def timeline(
     try:
         _write(path, page)
     except OSError as error:
-        _refuse(f"{path} cannot be written: {error.strerror or error}")
+        refuse(f"{path} cannot be written: {error.strerror or error}")
     typer.echo(path)
     if show:
         _open(path)
