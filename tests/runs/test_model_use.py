@@ -147,8 +147,17 @@ def test_a_retried_call_costs_once_and_its_failed_attempts_are_told() -> None:
         call("openai.chat gpt-x", 0, 3, kind="model", call="a"),
         answered("a"),
     )
-    assert (use.total.calls, use.retried) == (1, 2)
+    assert (use.total.calls, use.retried, use.refreshed) == (1, 2, 0)
     assert use.total.spent_usd == near(ONCE_USD)
+
+
+def test_what_was_renewed_in_the_background_is_told() -> None:
+    use = use_of(
+        acted("openai.chat gpt-x", "refreshed"),
+        acted("openai.chat gpt-x", "refresh failed"),
+        answered("a", "stale"),
+    )
+    assert (use.total.calls, use.retried, use.refreshed) == (1, 0, 2)
 
 
 def test_an_answer_of_a_kind_unknown_here_is_counted_as_other() -> None:
@@ -218,7 +227,7 @@ def test_json_and_back() -> None:
     data = msgspec.json.encode(receipt)
     assert msgspec.json.decode(data, type=Receipt) == receipt
     models = msgspec.json.decode(data)["models"]
-    assert {"total", "lines", "retried", "prices", "unpriced"} == models.keys()
+    assert {"total", "lines", "retried", "refreshed", "prices", "unpriced"} == models.keys()
     documented = {
         *("calls", "ran", "hit", "joined", "stale", "other", "failed"),
         *("tokens_in", "tokens_cached", "tokens_cache_written", "tokens_out", "tokens_reasoning"),

@@ -7,7 +7,7 @@ from headway.events import Event, PolicyActed
 from headway.prices import Price
 from headway.runs import Receipt, compare, render, write_receipt
 from headway.runs.text_table import cells, dollars_text, seconds_text, shortened, table, wrapped
-from tests.runs.by_hand import acted, answered, begun, call, planned, settled, whole_run
+from tests.runs.by_hand import RUN, START, acted, answered, begun, call, planned, settled, whole_run
 
 
 @pytest.fixture(scope="module")
@@ -294,12 +294,12 @@ def test_what_is_unknown_of_models_is_told() -> None:
 
 
 def test_failed_attempts_are_told_beside_the_money() -> None:
-    events = [
-        PolicyActed(
-            at=0, run="run1", operation="openai.chat gpt-x", action="retried", agent="quill"
-        )
+    acts = [
+        PolicyActed(at=START, run=RUN, operation="openai.chat gpt-x", action=action, agent="quill")
+        for action in ("retried", "refreshed", "refreshed")
     ]
-    assert "1 failed attempt retried (used: unknown)" in told(render(model_receipt(*events)))
+    sentence = told(render(model_receipt(*acts)))
+    assert "1 failed attempt retried (used: unknown) · 2 runs in the background" in sentence
 
 
 def test_without_models_nothing_is_said_of_them(receipt: Receipt) -> None:

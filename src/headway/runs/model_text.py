@@ -108,6 +108,8 @@ def _unknown(use: ModelUse) -> list[str]:
         parts.append(f"{_many(unsaid, 'call')} that did not say what was used")
     if use.retried:
         parts.append(f"{_many(use.retried, 'failed attempt')} retried (used: unknown)")
+    if use.refreshed:
+        parts.append(f"{_many(use.refreshed, 'run')} in the background (used: unknown)")
     return parts
 
 

@@ -35,6 +35,8 @@ class ModelUse(msgspec.Struct, frozen=True, kw_only=True):
     """By agent, those that used most first."""
     retried: int
     """Attempts that failed and were made again: what they used is unknown, and in no sum."""
+    refreshed: int
+    """Runs in the background that renewed a stale answer: the same."""
     prices: dict[str, str]
     """By ``provider/model``: the day of the price; empty if it comes without one."""
     unpriced: tuple[str, ...]
@@ -57,11 +59,14 @@ def model_use(tally: Tally, prices: Prices) -> ModelUse | None:
             accounts[key] = Account()
         for account in (total, accounts[key]):
             account.add(answer, cost_usd, first_s)
+    asked = {(answer.agent, answer.operation) for answer in answers}
+    counts = [count for which, count in tally.lines.items() if which in asked]
     priced = {_name(answer): prices.price_of(answer) for answer in answers if answer.model}
     return ModelUse(
         total=total.counts(),
         lines=_lines(accounts),
-        retried=_retried(tally, answers),
+        retried=sum(count.retried for count in counts),
+        refreshed=sum(count.refreshed for count in counts),
         prices={name: price.as_of for name, price in priced.items() if price is not None},
         unpriced=tuple(name for name, price in priced.items() if price is None),
     )
@@ -124,8 +129,3 @@ def _first_chunks_s(calls: Iterable[CallEnded]) -> dict[str, float]:
         for call in calls
         if call.first_chunk_s is not None and call.source == "ran"
     }
-
-
-def _retried(tally: Tally, answers: Iterable[ModelAnswered]) -> int:
-    asked = {(answer.agent, answer.operation) for answer in answers}
-    return sum(count.retried for which, count in tally.lines.items() if which in asked)

@@ -171,9 +171,7 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 @contextmanager
-def record(
-    name: str, *, folder: Path | str | None = None, run: str | None = None
-) -> Iterator[Run]:
+def record(name: str, *, folder: Path | str | None = None, run: str | None = None) -> Iterator[Run]:
     """Record everything called in the block as one run, in ``<folder>/runs/<start>-<run>.jsonl``.
 
     A disk that fails never fails the run: there is one warning, the events lost are counted in
