@@ -121,6 +121,7 @@ def _one_line(name: str | None) -> str | None:
 
 
 @given(STREAMS)
+@example(b"event: e\n: c\n\ndata: a\n\n")
 def test_a_recording_adds_up_to_the_stream(stream: bytes) -> None:
     recorded = cut_into_events(stream)
     assert b"".join(recorded) == stream

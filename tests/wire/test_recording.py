@@ -23,4 +23,5 @@ def test_comments_between_events_can_be_left_out() -> None:
     kept = b"data: 1\n\nevent: a\r\ndata: 2\r\n\r\nevent: empty\n\n"
     assert without_comments(STREAM) == kept
     assert without_comments(kept) == kept
+    assert without_comments(b"event: a\n: c\n\ndata: 1\n\n") == b"event: a\n: c\n\ndata: 1\n\n"
     assert without_comments(b"data: 1\n: inside\n\n: last") == b"data: 1\n: inside\n\n"

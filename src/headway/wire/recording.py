@@ -38,14 +38,15 @@ def _spans(stream: bytes) -> list[tuple[int, int]]:
 
 
 def _lines_to_keep(between: bytes) -> list[bytes]:
-    """A comment goes, and with it the blank line that ended it."""
+    """Blocks of comments alone go, with the blank line that ends them."""
     kept: list[bytes] = []
-    after_comment = False
+    among_comments = among_fields = False
     for line in between.splitlines(keepends=True):
-        is_comment = line.startswith(b":")
-        if not is_comment and not (after_comment and line in _BLANK):
+        is_blank, is_comment = line in _BLANK, line.startswith(b":")
+        if among_fields or not (is_comment or (is_blank and among_comments)):
             kept.append(line)
-        after_comment = is_comment
+        among_fields = not is_blank and (among_fields or not is_comment)
+        among_comments = is_comment
     return kept
 
 
