@@ -48,6 +48,11 @@ class Head:
         return joined
 
     @cached_property
+    def is_encoded(self) -> bool:
+        """Whether the bytes have to be decoded to be read."""
+        return self.headers.get("content-encoding", "identity") != "identity"
+
+    @cached_property
     def kept_headers(self) -> RawHeaders:
         """Those that another client may see: none of one connection or one request."""
         pairs = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in self.raw_headers]

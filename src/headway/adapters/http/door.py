@@ -37,6 +37,7 @@ class Outcome(msgspec.Struct, frozen=True):
     headers: RawHeaders
     extensions: Mapping[str, object]
     body: bytes | Stream[Any] | CutShort
+    is_encoded: bool = False
 
 
 class Door:
@@ -171,7 +172,7 @@ def _outcome(
     if call.age_s is not None:
         headers.append((b"age", b"%d" % max(0, call.age_s)))
     headers.append((_MARK, mark))
-    return Outcome(head.status, headers, head.extensions, body)
+    return Outcome(head.status, headers, head.extensions, body, head.is_encoded)
 
 
 def _handed_back(answer: Whole, call: Call, question: Question, failure: UpstreamFailed) -> Outcome:

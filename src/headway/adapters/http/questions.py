@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import secrets
 from collections.abc import Hashable, Iterable, Mapping
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -49,7 +50,7 @@ class Question(msgspec.Struct, frozen=True):
     """
 
     facts: RequestFacts
-    key: Hashable
+    key: str
     operation: Operation
     why_bypassed: str | None
     wishes: Wishes
@@ -97,7 +98,8 @@ class Questions:
             others = [policy for policy in others if policy.place is not Place.RETRY]
         return Question(
             facts=msgspec.structs.replace(facts, body=None),
-            key=(key.canonical or key.raw, headers.get("accept-encoding", "")),
+            # Bytes are kept as they came, so they suit those who accept the same encodings.
+            key=f"{key.canonical or key.raw} {headers.get('accept-encoding', '')}",
             operation=self._operation(_name(facts, request), facts, (*keeping, *others), why),
             why_bypassed=why if keeping else why or "nothing is kept or shared here",
             wishes=wishes,
@@ -162,7 +164,7 @@ def _build(
 
 
 def _key_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable:
-    key: Hashable = args[0].key
+    key: str = args[0].key
     return key
 
 
@@ -202,17 +204,17 @@ def _may_repeat(method: str, headers: Mapping[str, str], facts: RequestFacts) ->
 
 
 def _digest(request: Request, body: bytes) -> bytes:
-    url = request.url
-    parts = [request.method.encode(), url.raw_scheme, url.raw_host, b"%d" % (url.port or 0)]
-    parts.append(url.raw_path)
-    for name, value in request.headers.raw:
-        parts.append(name)
-        parts.append(b"" if name.lower() in _OF_ONE_REQUEST else value)
-    # No header can hold a zero byte, so no two requests run into one.
-    made = hashlib.blake2b(b"\0".join(parts), key=_SECRET, digest_size=32)
-    made.update(b"\0")
-    made.update(body)
-    return made.digest()
+    url, headers = request.url, request.headers.raw
+    said = b"\0".join(chain.from_iterable(headers))
+    lowered = said.lower()
+    if any(name in lowered for name in _OF_ONE_REQUEST):
+        same = [(n, b"" if n.lower() in _OF_ONE_REQUEST else value) for n, value in headers]
+        said = b"\0".join(chain.from_iterable(same))
+    address = (url.raw_scheme, url.raw_host, b"%d" % (url.port or 0), url.raw_path)
+    # No header holds a zero byte, and they are counted: no two requests run into one.
+    count = b"%d" % len(headers)
+    whole = b"\0".join((request.method.encode(), *address, count, said, body))
+    return hmac.digest(_SECRET, whole, "sha256")
 
 
 def _by_name(raw: RawHeaders) -> dict[str, str]:
