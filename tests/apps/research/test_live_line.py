@@ -22,7 +22,7 @@ def test_a_model_call_is_shown_with_its_agent_and_what_was_used() -> None:
     line(started("1", "openai.chat gpt-4.1-mini", "model", "risk"))
     line(started("2", "compare", "tool", "filings"))
     shown = line.text()
-    assert "filings: compare | risk: gpt-4.1-mini" in shown
+    assert "filings: compare | risk: model" in shown
     assert "2 model calls, 1,000 tokens, $0.01" in shown
     assert "3 earlier runs" in shown
     line(
@@ -36,7 +36,7 @@ def test_a_model_call_is_shown_with_its_agent_and_what_was_used() -> None:
             seconds=1.0,
         )
     )
-    assert "gpt-4.1-mini" not in line.text()
+    assert "risk" not in line.text()
 
 
 def test_words_in_the_middle_of_a_line_are_not_wiped_away() -> None:

@@ -133,7 +133,7 @@ class LiveLine:
 
 def _named(event: CallStarted) -> str:
     if event.kind == "model":
-        return f"{event.agent or 'model'}: {event.operation.rpartition(' ')[2]}"
+        return f"{event.agent}: model" if event.agent else event.operation
     what = event.operation.rpartition(".")[2].replace("_findings", " analyst")
     if event.kind == "step" or event.agent in (None, what):
         return what

@@ -313,6 +313,20 @@ async def test_a_cap_on_tokens_keeps_what_is_finished_and_names_the_gap(bench: B
     assert done.outcome.cap in done.why()
 
 
+async def test_what_is_finished_when_a_cap_is_reached_stays(bench: Bench) -> None:
+    def slow_on_risk(question: Question) -> Said:
+        is_slow = question.tool_results and "what could go wrong" in question.last_user
+        return Answer(text=NOTES, fault=Fault(wait_s=0.3)) if is_slow else speaks(question)
+
+    bench.provider.answers = slow_on_risk
+    done = await bench.research(caps=Caps(tokens=18_000))
+    assert done.ending == "capped"
+    assert sorted(done.outcome.sections) == ["fundamentals", "news"]
+    assert list(done.outcome.left_out) == ["summary", "risk", "synthesis"]
+    assert bench.report().count("left out because the cap of 18,000 tokens is reached") == 3
+    assert "Sources:" in bench.report()
+
+
 async def test_a_cap_on_cost(bench: Bench) -> None:
     done = await bench.research(caps=Caps(cost_usd=0.0001))
     assert done.ending == "capped"
