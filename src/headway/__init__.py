@@ -9,6 +9,7 @@ from __future__ import annotations
 import os as _os
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
+from warnings import warn as _warn
 
 from . import clock
 from .bridge import on_a_loop
@@ -182,4 +183,7 @@ def __getattr__(name: str) -> object:
 
 
 if "HEADWAY_LOG" in _os.environ:
-    switch_logging(_os.environ["HEADWAY_LOG"])
+    try:
+        switch_logging(_os.environ["HEADWAY_LOG"])
+    except BadSetup as _wrong:  # a slip in the environment must not keep a program from starting
+        _warn(f"HEADWAY_LOG has no effect: {_wrong}", stacklevel=2)

@@ -88,10 +88,9 @@ class Operation:
         self.run, self.kind, self.version, self.keeps = run, kind, version, keeps
         self.name = name or f"{run.__module__}.{run.__qualname__}"
         # Closures of one factory, and lambdas, share a qualified name, and must not share answers.
-        self.is_local = name is None and not {"<locals>", "<lambda>"}.isdisjoint(
-            self.name.split(".")
-        )
+        self.is_local = not name and not {"<locals>", "<lambda>"}.isdisjoint(self.name.split("."))
         self.identity = (self.name, version, next(self._serial) if self.is_local else 0)
+        self.is_method = next(iter(inspect.signature(run).parameters), "") == "self"
         self.key_of = _key_of(key, run)
         self.bind = bind(run)
         self.policies = tuple(sorted(policies, key=lambda policy: policy.place))

@@ -12,7 +12,7 @@ from itertools import count
 import msgspec
 
 from . import clock, events
-from .errors import refuse_unless_whole
+from .errors import BadSetup, refuse_unless_whole
 
 HIGH, NORMAL, LOW = 0, 1, 2
 """Priorities of a call at a limit: lower numbers go first."""
@@ -59,6 +59,11 @@ def scope(
     priority: int | None = None,
 ) -> Iterator[Scope]:
     """Name who is asking for every call made in the block; what is not given stays as it was."""
+    for name, value in (("run", run), ("agent", agent), ("session", session), ("tenant", tenant)):
+        if value is not None and (type(value) is not str or not value):
+            raise BadSetup(
+                f"scope({name}={value!r}); use a text that is not empty, or leave it out"
+            )
     if priority is not None:
         refuse_unless_whole("scope(priority=...)", priority, least=0)
     before = current.get()

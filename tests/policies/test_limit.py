@@ -468,7 +468,7 @@ def test_plain_functions_on_threads_are_limited_too() -> None:
         ({"per_second": 0}, "lets nothing pass"),
         ({"per_minute": -1}, "lets nothing pass"),
         ({"per_second": float("nan")}, "lets nothing pass"),
-        ({"per_second": 1, "burst": 0}, "lets nothing pass"),
+        ({"per_second": 1, "burst": 0}, "0 will not do"),
         ({"per_second": 1, "per_minute": 1}, "one of the two"),
         ({"at_once": 1, "burst": 2}, "belongs to a rate"),
         ({"at_once": 1, "max_waiting": -1}, "0 or more"),

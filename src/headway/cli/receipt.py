@@ -27,6 +27,7 @@ def receipt(
 
 
 def recorded_run(run: str, folder: Path) -> RecordedRun:
+    """The run of this id, in this file, or the last one; ends the process if there is none."""
     from ..runs import latest_run, list_runs, read_run
 
     if run == "last":
@@ -44,5 +45,6 @@ def recorded_run(run: str, folder: Path) -> RecordedRun:
 
 
 def refuse(message: str) -> NoReturn:
+    """End the process with exit code 2 and one line."""
     typer.echo(f"headway: {message}", err=True)
     raise typer.Exit(2)

@@ -12,6 +12,7 @@ from .. import clock, events, settings
 from ..call import Call, Operation, Place, Proceed
 from ..clock import Duration, Timer
 from ..errors import BadSetup, CallCancelled, refuse_unless_whole
+from ..scope import current
 from ..stream import Stream
 from .watch import note
 
@@ -66,7 +67,9 @@ class Batch:
 
     def _gathering(self, call: Call, proceed: Proceed, owner: list[Any]) -> _Gathering:
         # The gathering holds the owner, so its id stays its own until the gathering closes.
-        place = (call.operation, asyncio.get_running_loop(), *map(id, owner))
+        # One tenant a batch: the work runs in the context of the caller who began it.
+        here = (asyncio.get_running_loop(), current.get().tenant)
+        place = (call.operation, *here, *map(id, owner))
         gathering = self._open.get(place)
         if gathering is None:
 

@@ -17,7 +17,7 @@ from .. import bridge, clock, events, settings
 from ..call import Call, Operation, Place, Proceed
 from ..clock import Duration
 from ..errors import BadSetup, HeadwayError, NoKey
-from ..keys import digest
+from ..keys import digest, key_from_function
 from ..scope import current
 from ..stores import Entry, MemoryStore, Store, StoreStatistics
 from ..stores.memory import digest_of_repr
@@ -139,7 +139,7 @@ class Cache:
         if entry is None:
             return await self._miss(key, call, proceed)
         now = clock.now()
-        call.age_s = now - entry.made_at
+        call.age_s = max(0.0, now - entry.made_at)  # a clock set back makes nothing younger
         if now < entry.fresh_until:
             self._hits += 1
             call.source = "hit"
@@ -178,7 +178,7 @@ class Cache:
                 is_live, recording = True, answer.recording
                 keeps = call.operation.keeps
                 recording.when_done(partial(self._stream_done, key, load, recording, keeps))
-            elif call.operation.keeps is None or call.operation.keeps(answer):
+            elif _is_kept(call.operation.keeps, answer):
                 await self._keep(key, load, answer)
         finally:
             if not is_live:
@@ -193,14 +193,11 @@ class Cache:
         keeps: Callable[[Any], bool] | None,
         error: BaseException | None,
     ) -> None:
-        stream, is_good = Stream(recording), False
-        try:
-            is_good = error is None and (keeps is None or keeps(stream))
-        finally:
-            if is_good:
-                bridge.now_or_background(self._keep_stream(key, load, stream))
-            else:
-                self._loads.discard(load)
+        stream = Stream(recording)
+        if error is None and _is_kept(keeps, stream):
+            bridge.now_or_background(self._keep_stream(key, load, stream))
+        else:
+            self._loads.discard(load)
 
     async def _keep_stream(self, key: Hashable, load: _Load, stream: Stream[Any]) -> None:
         if not self.store.is_local:
@@ -318,6 +315,15 @@ class Cache:
         )
 
 
+def _is_kept(keeps: Callable[[Any], bool] | None, answer: object) -> bool:
+    """What *keeps* says; if it fails the answer reaches its caller, and is not kept."""
+    try:
+        return keeps is None or keeps(answer)
+    except Exception:
+        log.warning("keeps= failed; the answer is not kept", exc_info=True)
+        return False
+
+
 def _gaps(tag: str) -> list[str]:
     """The arguments that a tag names: ``"company:{symbol}"`` gives ``["symbol"]``."""
     try:
@@ -372,8 +378,10 @@ _SCOPES = ("tenant", "session", "agent", "run")
 
 
 def _scope_reader(of: ScopeOf | None) -> Callable[[], Hashable] | None:
-    if of is None or callable(of):
-        return of
+    if of is None:
+        return None
+    if callable(of):
+        return _whose(of)
     if of not in _SCOPES:
         raise BadSetup(f"Cache(scope={of!r}); use one of {', '.join(_SCOPES)}, or a function")
 
@@ -385,5 +393,20 @@ def _scope_reader(of: ScopeOf | None) -> Callable[[], Hashable] | None:
                 f"wrap the call in `with headway.scope({of}=...)`"
             )
         return (of, value)
+
+    return read
+
+
+def _whose(of: Callable[[], Hashable]) -> Callable[[], Hashable]:
+    told_apart = key_from_function(lambda args, kwargs: args[0])
+
+    def read() -> Hashable:
+        value = of()
+        if value is None or value == "":
+            raise HeadwayError(
+                f"Cache(scope=...): the function gave {value!r}, which says not whose answers "
+                "these are"
+            )
+        return told_apart((value,), {})
 
     return read

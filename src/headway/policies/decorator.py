@@ -227,10 +227,12 @@ def _async_face(body: Operation) -> Callable[..., Any]:
         return await enter(Call(body, args, kwargs))
 
     async def answer(*args: Any, **kwargs: Any) -> Answer[Any]:
+        _refuse_lost_self(body, args)
         call = Call(body, args, kwargs)
         return Answer(await enter(call), call.source, call.age_s)
 
     async def invalidate(*args: Any, **kwargs: Any) -> None:
+        _refuse_lost_self(body, args)
         await _forget(Call(body, args, kwargs))
 
     face.answer, face.invalidate = answer, invalidate  # type: ignore[attr-defined]
@@ -245,14 +247,27 @@ def _sync_face(body: Operation) -> Callable[..., Any]:
         return bridge.now_or_wait(enter(Call(body, args, kwargs)))
 
     def answer(*args: Any, **kwargs: Any) -> Answer[Any]:
+        _refuse_lost_self(body, args)
         call = Call(body, args, kwargs)
         return Answer(bridge.now_or_wait(enter(call)), call.source, call.age_s)
 
     def invalidate(*args: Any, **kwargs: Any) -> None:
+        _refuse_lost_self(body, args)
         bridge.now_or_wait(_forget(Call(body, args, kwargs)))
 
     face.answer, face.invalidate = answer, invalidate  # type: ignore[attr-defined]
     return face
+
+
+def _refuse_lost_self(body: Operation, args: tuple[Any, ...]) -> None:
+    """Attributes of a bound method are those of its function: ``self`` must be given again."""
+    if not body.is_method or (args and hasattr(type(args[0]), body.run.__name__)):
+        return
+    owner, _, method = body.run.__qualname__.rpartition(".")
+    raise BadSetup(
+        f"{body.name}: `answer` and `invalidate` of a method need the object: write "
+        f"{owner.rpartition('.')[2]}.{method}.answer(the_object, ...)"
+    )
 
 
 async def _forget(call: Call) -> None:

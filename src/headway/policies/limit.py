@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import os
 import threading
+from contextlib import suppress
 from itertools import count
 from typing import Any
 from weakref import WeakSet
@@ -213,7 +214,8 @@ class _Waiter:
         if here:
             action()
         else:
-            self.loop.call_soon_threadsafe(action)
+            with suppress(RuntimeError):  # its loop has closed: nobody waits there any more
+                self.loop.call_soon_threadsafe(action)
 
 
 class _Rate:
@@ -227,6 +229,11 @@ class _Rate:
     def of(
         cls, per_second: float | None, per_minute: float | None, burst: int | None
     ) -> _Rate | None:
+        for name, value in (("per_second", per_second), ("per_minute", per_minute)):
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int | float)
+            ):
+                raise BadSetup(f"Limit({name}={value!r}) is no rate; use a number")
         if per_second is not None and per_minute is not None:
             raise BadSetup(
                 "Limit(per_second=..., per_minute=...): give one of the two, or stack two limits"
@@ -246,8 +253,8 @@ class _Rate:
             return None
         if not 0 < rate < float("inf"):
             raise BadSetup(f"Limit: a rate of {rate:g} a second lets nothing pass; use more than 0")
-        if burst is not None and burst < 1:
-            raise BadSetup(f"Limit(burst={burst}) lets nothing pass; use 1 or more")
+        if burst is not None:
+            refuse_unless_whole("Limit(burst=...)", burst)
         return cls(rate, float(burst) if burst is not None else max(1.0, rate))
 
     def _fill(self, now: float) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from weakref import WeakSet
@@ -135,7 +136,7 @@ class Share:
             return
         if flight.loop is not ticket.get_loop():
             if not is_told:
-                flight.loop.call_soon_threadsafe(flight.task.cancel)
+                _tell(flight.loop, flight.task.cancel)
             return
         if not is_told:
             flight.task.cancel()
@@ -168,8 +169,8 @@ class _Flight:
             loop = ticket.get_loop()
             if loop is self.loop:
                 _settle(ticket, own, error)
-            elif not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, ticket, own, error)
+            else:
+                _tell(loop, partial(_settle, ticket, own, error))
 
     def _cancelled_for(self, ticket: asyncio.Future[Any]) -> BaseException:
         # Abandoned, or its loop has ended: neither is the fault of the work.
@@ -194,6 +195,12 @@ def _settle(ticket: asyncio.Future[Any], answer: object, error: BaseException | 
         ticket.set_result(answer)
     else:
         ticket.set_exception(error)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, action: Callable[[], object]) -> None:
+    """Act on another thread's loop; one that has closed, perhaps just now, has nobody waiting."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(action)
 
 
 def _live_recording(answer: object) -> Recording[Any] | None:

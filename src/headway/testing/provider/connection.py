@@ -20,7 +20,8 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader()
         self._arrived, self._writable = asyncio.Event(), asyncio.Event()
         self._writable.set()
-        self.lost = asyncio.Event()
+        self._made, self._lost = asyncio.Event(), asyncio.Event()
+        connections.add(self)
         self.is_gone = False
         self.is_finished = False
         """Set by whoever answers: after this answer the connection ends."""
@@ -29,7 +30,7 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=64 * 1024)
-        self._connections.add(self)
+        self._made.set()
         self.task = asyncio.get_running_loop().create_task(self._serve())
 
     def data_received(self, data: bytes) -> None:
@@ -44,7 +45,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
         self._connections.discard(self)
-        self.lost.set()
+        self._lost.set()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -109,10 +110,11 @@ class Connection(asyncio.Protocol):
 
     async def drop(self) -> None:
         """Give up the connection at once: the provider stops."""
+        await self._made.wait()
         self.task.cancel()
         self._transport.abort()
         await asyncio.gather(self.task, return_exceptions=True)
-        await self.lost.wait()
+        await self._lost.wait()
 
 
 def refusal_bytes(refusal: BadRequest) -> bytes:

@@ -57,6 +57,16 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float | None = None
     sent_bytes: int = 0
 
+    @property
+    def completed(self) -> bool:
+        """The client was sent a whole answer (which may be an error)."""
+        return self.ending == "complete"
+
+    @property
+    def cancelled_by_client(self) -> bool:
+        """The client hung up before the end."""
+        return self.ending == "cancelled"
+
 
 class Totals(msgspec.Struct, frozen=True):
     """Sums over a log."""

@@ -24,8 +24,10 @@ def inputs_of(body: Json) -> list[str | list[int]]:
         Refused: an empty input, or more than the provider takes.
     """
     given = body["input"]
-    is_one = isinstance(given, str) or (given and isinstance(given[0], int))
+    is_one = isinstance(given, str) or (given and all(isinstance(one, int) for one in given))
     inputs = [given] if is_one else list(given)
+    if any(isinstance(one, int) for one in inputs):
+        raise Refused(400, "'input' mixes texts and token ids.", param="input")
     if not inputs or any(len(one) == 0 for one in inputs):
         raise Refused(400, "Invalid 'input': input cannot be an empty string.", param="input")
     if len(inputs) > MOST_INPUTS:

@@ -190,6 +190,7 @@ class Provider:
         if server is None:
             return
         server.close()
+        await asyncio.sleep(0)  # a client just accepted gets its connection, which then is dropped
         await asyncio.gather(*(connection.drop() for connection in list(self._connections)))
         await server.wait_closed()
 

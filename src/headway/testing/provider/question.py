@@ -100,7 +100,7 @@ def read_responses(body: dict[str, Any], items: list[dict[str, Any]], repeated: 
     form = object_of(object_of(body.get("text")).get("format"))
     system = [body.get("instructions"), _said_by(messages, {"system", "developer"})]
     tools = [object_of(tool) for tool in list_of(body.get("tools"))]
-    named = [tool for tool in tools if tool.get("type") == "function"]
+    named = [tool for tool in tools if tool.get("type") == "function" and tool.get("name")]
     return Question(
         wire="openai.responses",
         model=body["model"],
@@ -152,7 +152,7 @@ def forced_tool(choice: object) -> str | None:
 
 
 def _schema(form: dict[str, Any], schema: object) -> Mapping[str, object] | None:
-    return object_of(schema) if form.get("type") in {"json_schema", "json_object"} else None
+    return object_of(schema) if form.get("type") in ("json_schema", "json_object") else None
 
 
 def _said_by(messages: list[dict[str, Any]], roles: set[str]) -> str:

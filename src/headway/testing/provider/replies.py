@@ -15,6 +15,7 @@ from .log import credential_of
 from .question import Question
 from .refusal import Refused, error_body, html_page, retry_headers
 from .reply import Reply, json_reply
+from .schema_example import BadSchema
 from .speaking import Model
 from .validation import checked_body
 
@@ -127,6 +128,10 @@ class Replies:
             return
         try:
             said = self.answers.answer(question)
+        except BadSchema as problem:
+            raise Refused(
+                400, f"Invalid schema: {problem}", code="invalid_json_schema"
+            ) from problem
         except Exception as problem:  # the caller's own function: its failure is told to the client
             outcome.problem = f"{type(problem).__name__}: {problem}"
             headers = {"x-should-retry": "false"}

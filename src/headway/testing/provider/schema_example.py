@@ -20,9 +20,22 @@ FORMATS = {
 }
 
 
+class BadSchema(ValueError):
+    """What should be a JSON schema is none."""
+
+
 def example_of(schema: Mapping[str, object]) -> Any:
-    """A value for *schema*: each property present, numbers and lengths within their bounds."""
-    return _Builder(dict(schema)).value(dict(schema), "value", 0)
+    """A value for *schema*: each property present, numbers and lengths within their bounds.
+
+    Raises:
+        BadSchema: the schema contradicts itself, or refers to what is not there.
+    """
+    try:
+        return _Builder(dict(schema)).value(dict(schema), "value", 0)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
+        raise BadSchema(f"{type(problem).__name__}: {problem}") from problem
+    except (MemoryError, RecursionError) as problem:
+        raise BadSchema("the schema has no end") from problem
 
 
 class _Builder:

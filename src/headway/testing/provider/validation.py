@@ -17,16 +17,40 @@ Heat = Annotated[float, Meta(ge=0, le=2)]
 Positive = Annotated[int, Meta(ge=1)]
 
 
-class _ChatMessage(msgspec.Struct):
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+class _Part(msgspec.Struct):
+    """A part of a message, a block, an item: what is read of it, wherever it stands."""
+
+    type: str | None = None
+    text: str | None = None
+    id: str | None = None
+    role: str | None = None
+    name: str | None = None
+    call_id: str | None = None
+    tool_use_id: str | None = None
     content: str | list[Json] | None = None
-    tool_calls: list[Json] | None = None
-    tool_call_id: str | None = None
+    cache_control: Json | None = None
 
 
 class _Function(msgspec.Struct):
     name: str
-    parameters: Json = {}
+    parameters: Json | None = None
+
+
+class _CalledFunction(msgspec.Struct):
+    name: str
+    arguments: str = ""
+
+
+class _ChatCall(msgspec.Struct):
+    id: str
+    function: _CalledFunction | None = None
+
+
+class _ChatMessage(msgspec.Struct):
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[_Part] | None = None
+    tool_calls: list[_ChatCall] | None = None
+    tool_call_id: str | None = None
 
 
 class _ChatTool(msgspec.Struct):
@@ -53,17 +77,28 @@ class _Chat(msgspec.Struct):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
 
 
+class _Reasoning(msgspec.Struct):
+    effort: str | None = None
+
+
+class _ResponsesTool(msgspec.Struct):
+    type: str
+    name: str | None = None
+    parameters: Json | None = None
+
+
 class _Responses(msgspec.Struct):
     model: str
-    input: str | list[Json]
+    input: str | list[_Part]
     instructions: str | None = None
     stream: bool | None = None
     temperature: Heat | None = None
     top_p: Share | None = None
     max_output_tokens: Positive | None = None
-    tools: list[Json] | None = None
+    tools: list[_ResponsesTool] | None = None
     tool_choice: str | Json | None = None
     text: Json | None = None
+    reasoning: _Reasoning | None = None
     previous_response_id: str | None = None
     store: bool | None = None
 
@@ -77,18 +112,19 @@ class _Embeddings(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     role: Literal["user", "assistant", "system"]
-    content: str | list[Json]
+    content: str | list[_Part]
 
 
 class _Tool(msgspec.Struct):
     name: str
-    input_schema: Json = {}
+    input_schema: Json | None = None
+    cache_control: Json | None = None
 
 
 class _CountTokens(msgspec.Struct):
     model: str
     messages: Annotated[list[_Message], Meta(min_length=1)]
-    system: str | list[Json] | None = None
+    system: str | list[_Part] | None = None
     tools: list[_Tool] | None = None
     tool_choice: Json | None = None
 
@@ -221,7 +257,7 @@ def _check_message_results(messages: list[Json]) -> None:
             ids = ", ".join(sorted(stray))
             said = f"unexpected `tool_use_id` found in `tool_result` blocks: {ids}."
             raise Refused(400, f"messages.{at}: {said}")
-        called = [str(block["id"]) for block in blocks if block.get("type") == "tool_use"]
+        called = [str(block.get("id")) for block in blocks if block.get("type") == "tool_use"]
     if called:
         ids = ", ".join(called)
         said = f"`tool_use` ids were found without `tool_result` blocks immediately after: {ids}."
