@@ -445,6 +445,8 @@ def test_the_order_of_a_dict_and_of_a_set_does_not_matter() -> None:
 def test_a_copy_is_the_same_question() -> None:
     for make in QUESTIONS:
         value = make()
+        if isinstance(value, enum.Enum):
+            continue  # a copy of a member is the member; early 3.11 cannot copy an odd one at all
         if not isinstance(value, memoryview | types.MappingProxyType | types.MethodType):
             assert canonical(copy.deepcopy(value)) == canonical(value), value
 

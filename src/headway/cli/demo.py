@@ -41,6 +41,7 @@ def demo(
     )
     plain, headway = run_or_exit(_both(setting), kept_in=str(reports))
     typer.echo("\n" + compare(plain.receipt, headway.receipt))
+    typer.echo("look at it:  headway receipt    headway timeline")
     if json:
         found = {
             "symbol": setting.symbol,
@@ -52,8 +53,9 @@ def demo(
 
 
 async def _both(setting: Setting) -> tuple[Conducted, Conducted]:
-    from ..apps.research import conduct
+    from ..apps.research import conduct, normal_symbol
 
+    normal_symbol(setting.symbol)  # an unknown one is refused before anything is said
     typer.echo(f"1 of 2: the usual way, everything in turn (durations 1:{setting.scale:g})")
     plain = await conduct(setting, through_headway=False)
     typer.echo("\n2 of 2: through Headway")

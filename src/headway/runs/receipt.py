@@ -81,7 +81,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     duplicates_run: int
     """Runs of a question after its first run: the duplicates left."""
     calls_without_key: int
-    """Calls whose question could not be compared, so that duplicates among them are unknown."""
+    """Calls, steps apart, whose question could not be compared: duplicates are unknown."""
     top_duplicates: tuple[Duplicate, ...]
     errors: dict[str, int]
     """By type, each counted at the call where it arose."""

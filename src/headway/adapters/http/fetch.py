@@ -92,12 +92,8 @@ class _Incoming(AsyncIterator[Piece]):
 
     async def read_whole(self) -> None:
         """Read to the end, or until there is too much to keep."""
-        try:
-            while not self.ended and self.head.size_bytes <= self._exchange.max_bytes:
-                await self._receive()
-        except Exception as error:
-            self._exchange.cut_short = CutShort(self.head, self.chunks, error)
-            raise
+        while not self.ended and self.head.size_bytes <= self._exchange.max_bytes:
+            await self._receive()
 
     async def _receive(self) -> None:
         try:
@@ -105,6 +101,10 @@ class _Incoming(AsyncIterator[Piece]):
         except StopAsyncIteration:
             self._end(clean=True)
             await self._response.stream.aclose()  # gives the connection back
+        except Exception as error:
+            if not self._is_head_given:
+                self._exchange.cut_short = CutShort(self.head, self.chunks, error)
+            raise
         else:
             self.head.size_bytes += len(chunk)
             self._reading.feed(chunk)

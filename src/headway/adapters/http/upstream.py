@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
@@ -31,19 +31,20 @@ class OnLoops:
 
     def __init__(self, make_client: Callable[[], Any]) -> None:
         self._make_client = make_client
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient]
+        self._clients = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     async def send(self, request: Any) -> AsyncResponse:
         """The answer, over a connection of the running loop."""
         loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
+        held = self._clients.get(loop)
+        if held is None:
+            held = _LoopClient(self._make_client())
             with self._lock:
-                client = self._clients.get(loop)
-                if client is None:
-                    client = self._clients[loop] = self._make_client()
-        transport = _transport_of(client, request.url)
+                self._clients[loop] = held
+            await held.begin()
+        transport = _transport_of(held.client, request.url)
         response: AsyncResponse = await transport.handle_async_request(request)
         return response
 
@@ -53,12 +54,34 @@ class OnLoops:
         with self._lock:
             clients = list(self._clients.items())
             self._clients.clear()
-        for loop, client in clients:
+        for loop, held in clients:
             if loop is here:
-                await client.aclose()
+                await held.aclose()
             elif loop.is_running():
-                closing = asyncio.run_coroutine_threadsafe(client.aclose(), loop)
+                closing = asyncio.run_coroutine_threadsafe(held.aclose(), loop)
                 await asyncio.wrap_future(closing)
+
+
+class _LoopClient:
+    """A client that is closed when its loop ends, if nobody has closed it before."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self._ending = self._until_the_end()
+
+    async def begin(self) -> None:
+        """Let the running loop know: at its end it closes the async generators it has seen."""
+        await anext(self._ending)
+
+    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.client.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._ending.aclose()
 
 
 class OneTransport:

@@ -4,7 +4,7 @@ The words may also be a model's; the numbers stay those of the data, and are che
 """
 
 from .conduct import Setting, conduct
-from .lookup import UnknownTicker
+from .lookup import UnknownTicker, normal_symbol
 from .model.address import EMBEDDED, ModelAddress, WrongModel, model_address
 from .model.caps import Caps, Spent
 from .outcome import Conducted, Outcome
@@ -21,4 +21,5 @@ __all__ = [
     "WrongModel",
     "conduct",
     "model_address",
+    "normal_symbol",
 ]
