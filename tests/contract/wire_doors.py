@@ -59,16 +59,23 @@ class HttpDoor:
 
     name = "http"
 
+    def client(self, setup: Setup) -> httpx2.AsyncClient:
+        """A client through the door; certificates are not loaded, as nothing leaves loopback."""
+        policies, size = _policies(setup), setup.max_bytes
+        return through(httpx2, *policies, max_bytes=size, verify=False)
+
+    def open(self, provider: Provider, setup: Setup) -> AbstractAsyncContextManager[Way]:
+        return self.open_to(provider.url, setup)
+
     @asynccontextmanager
-    async def open(self, provider: Provider, setup: Setup) -> AsyncIterator[Way]:
-        policies = _policies(setup)
-        async with through(httpx2, *policies, max_bytes=setup.max_bytes, verify=False) as http:
-            yield Way(http, provider.openai_url, provider.anthropic_url)
+    async def open_to(self, url: str, setup: Setup) -> AsyncIterator[Way]:
+        async with self.client(setup) as http:
+            yield Way(http, f"{url}/v1", url)
 
     @contextmanager
     def open_sync(self, provider: Provider, setup: Setup) -> Iterator[Way]:
-        policies = _policies(setup)
-        with through(httpx2, *policies, sync=True, max_bytes=setup.max_bytes, verify=False) as http:
+        policies, size = _policies(setup), setup.max_bytes
+        with through(httpx2, *policies, sync=True, max_bytes=size, verify=False) as http:
             yield Way(http, provider.openai_url, provider.anthropic_url)
 
 
