@@ -1,6 +1,7 @@
 """Starting, stopping, and a log that can be read while requests go on."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -32,6 +33,15 @@ def test_no_provider_runs_twice() -> None:
             provider.start()
         with connect(provider):
             pass
+
+
+def test_a_client_that_comes_while_it_stops_leaves_nothing_behind() -> None:
+    for _ in range(30):  # an unclosed socket would be a warning, and warnings are errors here
+        provider = Provider().start()
+        with connect(provider):
+            provider.stop()
+        assert provider.connections == 0
+    gc.collect()
 
 
 def test_loops_come_and_go() -> None:

@@ -20,8 +20,7 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader()
         self._arrived, self._writable = asyncio.Event(), asyncio.Event()
         self._writable.set()
-        self._made, self._lost = asyncio.Event(), asyncio.Event()
-        connections.add(self)
+        self._lost = asyncio.Event()
         self.is_gone = False
         self.is_finished = False
         """Set by whoever answers: after this answer the connection ends."""
@@ -30,7 +29,7 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=64 * 1024)
-        self._made.set()
+        self._connections.add(self)
         self.task = asyncio.get_running_loop().create_task(self._serve())
 
     def data_received(self, data: bytes) -> None:
@@ -110,7 +109,6 @@ class Connection(asyncio.Protocol):
 
     async def drop(self) -> None:
         """Give up the connection at once: the provider stops."""
-        await self._made.wait()
         self.task.cancel()
         self._transport.abort()
         await asyncio.gather(self.task, return_exceptions=True)

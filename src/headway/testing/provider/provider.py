@@ -16,6 +16,7 @@ from .delivery import Delivery
 from .fault import Encoding, Fault, FaultFields
 from .fault_queue import FaultQueue
 from .http_request import Request
+from .listener import Listener
 from .log import Asked, Log, Totals, totals_of
 from .pace import Pace
 from .question import Matcher
@@ -62,7 +63,7 @@ class Provider:
         self._replies = Replies(self._model, answers_from(answers), models, keys)
         self._faults, self._log = FaultQueue(), Log()
         self._connections: set[Connection] = set()
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._thread: _Thread | None = None
 
     @property
@@ -121,11 +122,11 @@ class Provider:
     @property
     def url(self) -> str:
         """Where it listens, ``http://127.0.0.1:port``."""
-        if self._server is None:
+        if self._listener is None:
             raise RuntimeError(
                 "the provider is not running; use it as 'with Provider() as provider'"
             )
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"http://127.0.0.1:{self._listener.port}"
 
     @property
     def openai_url(self) -> str:
@@ -179,20 +180,15 @@ class Provider:
             thread.stop()
 
     async def _open(self) -> None:
-        if self._server is not None:
+        if self._listener is not None:
             raise RuntimeError("the provider is running already")
-        loop = asyncio.get_running_loop()
-        make = partial(Connection, self._answer, self._connections)
-        self._server = await loop.create_server(make, "127.0.0.1", 0, backlog=1024)
+        self._listener = Listener(partial(Connection, self._answer, self._connections))
 
     async def _close(self) -> None:
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
-        await asyncio.sleep(0)  # a client just accepted gets its connection, which then is dropped
-        await asyncio.gather(*(connection.drop() for connection in list(self._connections)))
-        await server.wait_closed()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.close()
+            await asyncio.gather(*(connection.drop() for connection in list(self._connections)))
 
     async def _answer(self, request: Request, connection: Connection) -> None:
         asked = self._log.open(request, wire_of(request.path), clock.now())
