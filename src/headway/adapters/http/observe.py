@@ -42,7 +42,8 @@ class Observe:
             self._answered(call, exchange, asked_by, getattr(failed.response, "head", None))
             raise
         except Exception:
-            self._answered(call, exchange, asked_by, None)
+            cut = exchange.cut_short
+            self._answered(call, exchange, asked_by, None if cut is None else cut.head)
             raise
         head = head_of(answer)
         if isinstance(answer, Stream):

@@ -183,16 +183,18 @@ class _ThreadBody:
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
         self._room = threading.Semaphore(_MOST_QUEUED)
-        self._is_stopped = False
+        self._is_stopped = self._is_read = False
         self._reading: asyncio.Future[None] | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self._reading = asyncio.ensure_future(bridge.in_thread(self._read))
         while (chunk := await self._queue.get()) is not None:
             if isinstance(chunk, BaseException):
+                self._is_read = True
                 raise chunk
             self._room.release()
             yield chunk
+        self._is_read = True
 
     def _read(self) -> None:
         ending: BaseException | None = None
@@ -219,7 +221,7 @@ class _ThreadBody:
         if self._reading is None:
             await bridge.in_thread(self._response.stream.close)
             return
-        if not self._reading.done():
+        if not self._is_read:  # a thread at the end of a body gives its connection back
             _wake(self._response)
         await asyncio.wait({self._reading})
 
