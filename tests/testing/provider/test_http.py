@@ -1,6 +1,7 @@
 """The provider's own HTTP: requests in any framing, whatever way their bytes arrive."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -105,6 +106,20 @@ def test_head_and_get(model_provider: Provider) -> None:
     assert head.endswith(b"\r\n\r\n")
     length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
     assert length == len(body_of(got)) > 0
+
+
+def test_no_event_waits_for_an_acknowledgement(model_provider: Provider) -> None:
+    """Without TCP_NODELAY each of these streams would stand still for 40 ms."""
+    body = json.dumps({"model": "g", "messages": HELLO, "stream": True}).encode()
+    request = request_bytes("/v1/chat/completions", body).replace(b"connection: close\r\n", b"")
+    begun = time.perf_counter()
+    with connect(model_provider) as connection:
+        for _ in range(25):
+            connection.sendall(request)
+            received = b""
+            while not received.endswith(b"0\r\n\r\n"):
+                received += connection.recv(65536)
+    assert time.perf_counter() - begun < 25 * 0.040
 
 
 def test_http_1_0_gets_no_chunks(model_provider: Provider) -> None:

@@ -35,6 +35,8 @@ class Listener:
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         accepted.setblocking(False)
+        # asyncio does this itself only for sockets that name their protocol, which these do not.
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connecting = self._loop.connect_accepted_socket(self._make, accepted)
         task = self._loop.create_task(connecting)
         self._connecting.add(task)
