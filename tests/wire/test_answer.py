@@ -136,6 +136,7 @@ def test_a_response_that_is_not_completed_is_not_kept(status: str) -> None:
     good = {"status": "completed", "output": output, "error": None, "model": "m"}
     assert read_body(RESPONSES, good).may_keep
     assert not read_body(RESPONSES, {**good, "status": status}).may_keep
+    assert not read_body(RESPONSES, {**good, "output": []}).may_keep
     streamed = read_stream(RESPONSES, {"type": "response.completed", "response": good})
     assert (streamed.may_keep, streamed.finish_reason) == (True, "completed")
     ended = {"type": f"response.{status}", "response": {**good, "status": status}}
@@ -214,6 +215,12 @@ def test_an_error_event_after_content_is_seen() -> None:
     assert read_body(CHAT, {**chat(), "error": {"code": 502}}).is_error
     choice = {"index": 0, "finish_reason": "stop", "error": {"code": 502}}
     assert read_body(CHAT, {"choices": [choice]}).is_error
+
+
+def test_an_error_stays_whatever_follows() -> None:
+    for wire in ("other", "openai.embeddings"):
+        assert read_stream(wire, {"type": "error"}, {"type": "x"}, "[DONE]").is_error
+        assert not read_stream(wire, {"type": "x"}, "[DONE]").is_error
 
 
 @pytest.mark.parametrize("status", [201, 206, 301, 404, 500])
@@ -347,6 +354,15 @@ def test_parallel_calls_of_a_chat_are_put_together_by_their_index() -> None:
     assert facts.may_keep
 
 
+def test_an_empty_id_or_name_takes_nothing_back() -> None:
+    def piece(id: str, name: str, text: str) -> dict[str, Any]:
+        call = {"index": 0, "id": id, "function": {"name": name, "arguments": text}}
+        return chunk(tool_calls=[call])
+
+    facts = read_stream(CHAT, piece("a", "f", "{"), piece("", "", "}"), chunk("stop"), "[DONE]")
+    assert facts.tool_calls == (ToolCall("a", "f", "{}"),)
+
+
 def test_calls_in_the_older_and_the_custom_form() -> None:
     old = read_body(CHAT, chat(function_call={"name": "f", "arguments": "{}"}))
     assert old.tool_calls == (ToolCall(None, "f", "{}"),)
@@ -382,6 +398,32 @@ def test_a_message_call_without_arguments_has_an_empty_object() -> None:
     assert streamed.tool_calls == whole.tool_calls == (ToolCall("a", "f", "{}"),)
 
 
+@pytest.mark.parametrize("wire", [MESSAGES, RESPONSES])
+def test_the_name_of_an_event_stands_in_for_a_missing_type(wire: str) -> None:
+    error = {"message": "overloaded"}
+    reading = reader(wire, 200, EVENT_STREAM)
+    response = {"status": "completed", "output": [{"type": "message"}]}
+    delta = {"index": 0, "delta": "hi" if wire == RESPONSES else {"text": "hi"}}
+    for name, data in (
+        ("content_block_start", {"index": 0, "content_block": {"type": "text"}}),
+        ("content_block_delta", delta),
+        ("response.output_text.delta", delta),
+        ("content_block_stop", {"index": 0}),
+        ("message_delta", {"delta": {"stop_reason": "end_turn"}}),
+    ):
+        reading.feed(write_event(json.dumps(data), event=name))
+    if wire == RESPONSES:
+        ended = {"response": response}
+        reading.feed(write_event(json.dumps(ended), event="response.completed"))
+    else:
+        reading.feed(write_event("{}", event="message_stop"))
+    facts = reading.finish()
+    assert (facts.may_keep, facts.text_size) == (True, 2)
+    failing = reader(wire, 200, EVENT_STREAM)
+    failing.feed(write_event(json.dumps(error), event="error"))
+    assert failing.facts().is_error
+
+
 def test_calls_of_a_response_come_from_its_events_and_the_last_word() -> None:
     item = {"type": "function_call", "call_id": "a", "name": "f", "arguments": ""}
     events = [
@@ -408,6 +450,13 @@ def test_calls_of_a_response_come_from_its_events_and_the_last_word() -> None:
         (CHAT, [chunk(role="assistant")], chunk(reasoning_content="a")),
         (CHAT, [chunk()], chunk(tool_calls=[{"index": 0, "id": "a"}])),
         (CHAT, [chunk()], chunk(refusal="no")),
+        (CHAT, [chunk()], chunk(audio={"id": "a"})),
+        (CHAT, [chunk()], chunk(function_call={"name": "f"})),
+        (
+            RESPONSES,
+            [{"type": "response.created", "response": {}}],
+            {"type": "response.output_item.added", "item": {"type": "function_call"}},
+        ),
         (MESSAGES, [START, block(0, type="text", text="")], delta("text_delta", text="a")),
         (MESSAGES, [START, block(0, type="thinking")], delta("thinking_delta", thinking="a")),
         (MESSAGES, [START, {"type": "ping"}], block(0, type="tool_use", id="a", name="f")),

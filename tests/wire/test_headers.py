@@ -56,6 +56,10 @@ def test_order_and_repetition_stay() -> None:
         "anthropic-ratelimit-tokens-remaining",
         "openai-processing-ms",
         "CF-Ray",
+        "Alt-Svc",
+        "Server-Timing",
+        "Set-Cookie2",
+        "X-Envoy-Upstream-Service-Time",
     ],
 )
 def test_headers_of_one_answer_are_not_kept(name: str) -> None:

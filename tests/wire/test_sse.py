@@ -78,6 +78,16 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
     assert data_of(b"data: a\xff\xfeb\n\n") == ["a\ufffd\ufffdb"]
 
 
+def test_a_stream_of_a_byte_order_mark_alone_is_whole() -> None:
+    reader = EventReader()
+    reader.feed(b"\xef\xbb\xbf")
+    assert (reader.finish(), reader.incomplete) == ([], False)
+    late = EventReader()
+    late.feed(b"data: a\n\n\xef\xbb\xbf")
+    late.finish()
+    assert late.incomplete
+
+
 def test_an_event_comes_with_its_last_byte_and_not_later() -> None:
     reader = EventReader()
     assert reader.feed(b"data: a\r\n\r") == []
@@ -120,12 +130,19 @@ def test_an_event_that_is_too_large_is_dropped_and_the_next_one_read(size: int) 
 
 
 def test_a_line_without_end_takes_no_memory() -> None:
-    for begin in (b":", b"data: "):
+    for begin in (b":", b"data: ", b"\xef\xbb\xbf:"):
         reader = EventReader(max_event_bytes=1000)
         reader.feed(begin)
         for _ in range(1000):
             reader.feed(b"x" * 1000)
         assert len(reader._part) < 2000
+
+
+def test_a_long_comment_after_a_byte_order_mark_is_a_comment() -> None:
+    reader = EventReader(max_event_bytes=10)
+    pieces = (b"\xef\xbb\xbf", b": comm", b"ent" * 10, b"\n\ndata: a\n\n")
+    assert [event.data for piece in pieces for event in reader.feed(piece)] == ["a"]
+    assert (reader.comments, reader.oversized) == (1, 0)
 
 
 def test_time_grows_with_the_bytes_and_not_with_their_square() -> None:
