@@ -93,6 +93,7 @@ _LATER = {
     "record": "runs",
     "render": "runs",
     "through": "adapters.http",
+    "through": "adapters.http",
     "wrap": "adapters.http",
 }
 
