@@ -132,6 +132,21 @@ def test_a_stream_and_a_whole_answer_are_two_records(path: str) -> None:
     assert canonical({**QUESTION, "stream": True}, path) != whole
 
 
+@pytest.mark.parametrize("said", [1, "true", 0, "no", True])
+def test_what_only_some_servers_take_for_a_stream_is_a_record_of_its_own(said: object) -> None:
+    assert canonical({**QUESTION, "stream": said}) != canonical(QUESTION)
+    assert canonical({**QUESTION, "stream": None}) == canonical({**QUESTION, "stream": False})
+
+
+@pytest.mark.parametrize(
+    "name", ["x-forwarded-user", "x-forwarded-email", "x-forwarded-access-token"]
+)
+def test_who_a_proxy_says_is_asking_counts(name: str) -> None:
+    one, other = key(QUESTION, headers={name: "a"}), key(QUESTION, headers={name: "b"})
+    assert one.raw != other.raw
+    assert one.canonical != other.canonical
+
+
 def test_a_stream_with_a_usage_chunk_is_another_record() -> None:
     def of(options: Any) -> str:
         return canonical({**QUESTION, "stream": True, "stream_options": options})

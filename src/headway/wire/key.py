@@ -88,6 +88,12 @@ NOT_SHAPING: Final = frozenset(
         "forwarded",
         "via",
         "x-real-ip",
+        # the way it came; x-forwarded-user, -email and -access-token say who asks, and count
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-forwarded-server",
     }
 )
 """Request headers that do not change the answer; one that Headway does not know may well."""
@@ -95,7 +101,6 @@ NOT_SHAPING: Final = frozenset(
 NOT_SHAPING_PREFIXES: Final = (
     "x-stainless-",
     "x-headway-",
-    "x-forwarded-",
     "x-b3-",
     "x-datadog-",
     "sec-",
@@ -192,9 +197,12 @@ def _is_marker(value: object) -> bool:
 
 def _form(request: RequestFacts) -> bytes | None:
     """Whether the answer is a stream, and which; what a stream would be does not shape a body."""
+    asked = as_object(request.body)
     if not request.streams:
-        return b"whole"
-    options = dict(as_object(as_object(request.body).get("stream_options")))
+        said = asked.get("stream")
+        # Some servers take 1 or "true" for true, others do not.
+        return b"whole" if said is None or said is False else canonical_json(["said", said])
+    options = dict(as_object(asked.get("stream_options")))
     options.pop("include_usage", None)
     return canonical_json([request.wants_usage_chunk, options])
 
