@@ -41,6 +41,13 @@ def test_answers_add_up_and_those_from_a_cache_cost_nothing() -> None:
     assert count.spent.told() == "4 model calls, 2 from cache, 220 tokens, $0.02"
 
 
+def test_a_refusal_has_used_nothing_and_stops_no_cap() -> None:
+    count = Spending(Caps(tokens=500, cost_usd=1.0), lambda answer: None, "r")
+    count(answered(status=400, tokens_in=None, tokens_cached=None, tokens_out=None))
+    count.refuse_if_reached()
+    assert count.spent == Spent(calls=1)
+
+
 def test_another_run_is_not_counted() -> None:
     count = Spending(Caps(), lambda answer: 1.0, "another")
     count(answered())

@@ -9,6 +9,8 @@ import msgspec
 
 from headway import Event, ModelAnswered, clock
 
+_REFUSED = 400
+
 Cost = Callable[[ModelAnswered], float | None]
 """US dollars of one answer; None if its price or what it used is not known."""
 
@@ -94,6 +96,8 @@ def after(spent: Spent, event: ModelAnswered, cost_usd: float | None) -> Spent:
         return msgspec.structs.replace(
             spent, calls=spent.calls + 1, from_cache=spent.from_cache + 1
         )
+    if event.status is not None and event.status >= _REFUSED and event.tokens_in is None:
+        return msgspec.structs.replace(spent, calls=spent.calls + 1)  # nobody charges for a refusal
     is_unknown = event.tokens_in is None or event.tokens_out is None
     total = None if spent.cost_usd is None or cost_usd is None else spent.cost_usd + cost_usd
     return Spent(
