@@ -1,6 +1,7 @@
 """A model's words: figures put in, numbers checked, pieces that never come too early."""
 
 import re
+import time
 from itertools import pairwise
 
 import pytest
@@ -132,3 +133,13 @@ def test_a_brace_that_is_never_closed_holds_nothing_back_for_ever() -> None:
     weaver = Weaver(DATA)
     assert weaver.feed("An open { brace ") == "An open"
     assert weaver.feed("and words after it " * 10).startswith(" { brace and words")
+
+
+def test_a_long_line_of_numbers_takes_time_in_proportion() -> None:
+    weaver, line = Weaver(DATA), "71 83 97 " * 1000
+    began = time.process_time()
+    for place in range(0, len(line), 4):
+        weaver.feed(line[place : place + 4])
+    weaver.finish()
+    assert len(weaver.unverified) == 3000
+    assert time.process_time() - began < 10  # it took many minutes when all was looked at each time

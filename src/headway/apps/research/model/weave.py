@@ -32,6 +32,8 @@ _MAY_GO_ON = re.compile(
     re.IGNORECASE,
 )
 _WORDS_OF_A_NUMBER = 4
+_BLANKS = re.compile(r"\s+")
+_MOST_LOOKED_AT = 400  # the last words, however long the text
 # Nothing that a model writes may steer a terminal or turn the direction of a text.
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _CLEANED: dict[int, str | None] = {**dict.fromkeys(_CONTROLS), 0x09: " ", 0x0A: "\n"}
@@ -45,6 +47,7 @@ class Weaver:
         filed = [filing.source() for filing in data.filings.values()]
         self._check = NumberCheck(data.figures.values(), filed)
         self._raw = self._blank = ""
+        self._held = 0  # so much of the beginning of raw has no place to cut
         self._citations = Citations()
         self._markers: set[int] = set()
         self._figures: dict[Figure, None] = {}
@@ -54,8 +57,10 @@ class Weaver:
     def feed(self, piece: str) -> str:
         """What can be shown now that this piece has come."""
         self._raw += piece.translate(_CLEANED)
-        cut = safe_cut(self._raw)
+        cut = safe_cut(self._raw, self._held)
         ready, self._raw = self._raw[:cut], self._raw[cut:]
+        # Where no word ended safely none will: only what comes after is looked at next time.
+        self._held = max(len(self._raw) - _LONGEST_NAME, 0)
         return self._give_out(ready)
 
     def finish(self, *, is_cut_off: bool = False) -> str:
@@ -140,14 +145,17 @@ class Weaver:
         return MARK.format(text)
 
 
-def safe_cut(raw: str) -> int:
-    """How much of the beginning can be given out: whole words, no half number, no half name."""
+def safe_cut(raw: str, held: int = 0) -> int:
+    """How much of the beginning can be given out: whole words, no half number, no half name.
+
+    *held* says of how much of it is known that it has no place to cut.
+    """
     opening = raw.rfind("{")
     if opening >= 0 and "}" not in raw[opening:] and len(raw) - opening < _LONGEST_NAME:
         raw = raw[:opening]
-    ends = [match.end() for match in re.finditer(r"\s+", raw)]
+    ends = [match.end() for match in _BLANKS.finditer(raw, held)]
     for end in reversed(ends):
-        before = raw[:end]
+        before = raw[max(end - _MOST_LOOKED_AT, 0) : end]
         last = " ".join(_PLACEHOLDER.sub("", before).split()[-_WORDS_OF_A_NUMBER:])
         if _SENTENCE_END.search(before) or not _MAY_GO_ON.search(last):
             return end
