@@ -64,20 +64,23 @@ class _Bounded:
 
 
 class _Zlib:
-    """gzip or deflate, the latter with or without its header."""
+    """gzip or deflate, the latter with or without its header of two bytes."""
 
     def __init__(self, window_bits: int) -> None:
         self._inner = zlib.decompressobj(window_bits)
         self._may_be_bare = window_bits == zlib.MAX_WBITS
+        self._begun = b""
 
     def __call__(self, data: bytes) -> bytes:
+        if not self._may_be_bare:
+            return self._decoded(data)
+        self._begun += data
+        self._may_be_bare = len(self._begun) < 2
         try:
             return self._decoded(data)
         except zlib.error:
-            if not self._may_be_bare:
-                raise
             self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
-            return self._decoded(data)
+            return self._decoded(self._begun)
 
     def _decoded(self, data: bytes) -> bytes:
         pieces, size = [], 0
@@ -88,7 +91,6 @@ class _Zlib:
             if size > MOST_DECODED_BYTES:
                 raise Undecodable(f"more than {MOST_DECODED_BYTES} bytes")
             data = self._inner.unconsumed_tail
-        self._may_be_bare = False
         return b"".join(pieces)
 
 
