@@ -112,6 +112,19 @@ async def test_a_transport_of_ones_own_stands_at_the_end() -> None:
     assert [str(request.url) for request in asked] == ["http://model.test/v1/models"] * 2
 
 
+async def test_a_connection_to_keep_is_left_alone() -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(101, extensions={"network_stream": request})
+
+    base, asked = httpx2.MockTransport(answer), {"connection": "upgrade", "upgrade": "websocket"}
+    async with through(httpx2, Cache("1h"), base=base) as http:
+        response = await http.get("http://model.test/v1/realtime", headers=asked)
+        assert response.extensions["network_stream"] is response.request
+    with through(httpx2, Cache("1h"), base=base, sync=True) as blocking:
+        response = blocking.get("http://model.test/v1/realtime", headers=asked)
+        assert response.extensions["network_stream"] is response.request
+
+
 async def test_options_go_where_they_belong(provider: Provider) -> None:
     options = {"verify": False, "headers": {"x-own": "1"}, "timeout": 3, "follow_redirects": True}
     async with through(httpx2, base=None, base_url=provider.openai_url, **options) as http:

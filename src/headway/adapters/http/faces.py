@@ -13,6 +13,7 @@ from ...stream import Recording, Stream
 from .answer import Head
 from .door import Door, Outcome
 from .exchange import CutShort
+from .plumbing import SyncTransport
 
 
 class AsyncFace:
@@ -22,7 +23,9 @@ class AsyncFace:
         self._module, self._door = module, door
 
     async def handle_async_request(self, request: Any) -> Any:
-        """The answer to *request*, through the policies."""
+        """The answer to *request*, through the policies; a connection to keep is no exchange."""
+        if "upgrade" in request.headers:
+            return await self._door.upstream.send(request)
         try:
             outcome = await self._door.ask(request, _body_of(self._module, request))
         except CallTimedOut as late:
@@ -43,11 +46,13 @@ class AsyncFace:
 class SyncFace:
     """The transport of a client that blocks; what is kept enters no loop."""
 
-    def __init__(self, module: Any, door: Door) -> None:
-        self._module, self._door = module, door
+    def __init__(self, module: Any, door: Door, transport: SyncTransport) -> None:
+        self._module, self._door, self._transport = module, door, transport
 
     def handle_request(self, request: Any) -> Any:
-        """The answer to *request*, through the policies."""
+        """The answer to *request*, through the policies; a connection to keep is no exchange."""
+        if "upgrade" in request.headers:
+            return self._transport.handle_request(request)
         try:
             asking = self._door.ask(request, _body_of(self._module, request))
             outcome = bridge.now_or_wait(asking)

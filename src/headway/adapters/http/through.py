@@ -69,7 +69,7 @@ def through(
     if sync:
         transport = ClientTransports(module.Client(**inner)) if base is None else base
         door = _door(policies, OnThreads(transport), max_bytes)
-        return module.Client(transport=SyncFace(module, door), **outer)
+        return module.Client(transport=SyncFace(module, door, transport), **outer)
     upstream: Upstream
     if base is None:
         upstream = OnLoops(partial(module.AsyncClient, **inner))
