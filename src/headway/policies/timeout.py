@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .. import clock, events
@@ -40,35 +41,51 @@ class Timeout:
         except StopIteration as done:
             answer = done.value
         else:
-            answer = await self._in_time(call, go_on(work, waiting_for))
+            try:
+                answer = await in_time(go_on(work, waiting_for), self.seconds)
+            except Late:
+                unheard = "first chunk" if call.operation.is_stream else "answer"
+                raise _timed_out(call, self.seconds, unheard) from None
         if isinstance(answer, Stream):
             _GapWatch(answer.recording, call, self.seconds)
         return answer
 
-    async def _in_time(self, call: Call, rest: Any) -> Any:
-        task = asyncio.current_task()
-        if task is None:
-            raise BadSetup("Timeout needs a running task")
-        cancelled_before, fired = task.cancelling(), False
 
-        def fire() -> None:
-            nonlocal fired
+class Late(Exception):
+    """The time is over; only for whoever set it."""
+
+
+async def in_time(
+    rest: Awaitable[Any], seconds: float, *, counts: Callable[[], bool] = lambda: True
+) -> Any:
+    """What *rest* gives within *seconds*; then it is cancelled, if it *counts*.
+
+    Raises:
+        Late: it took longer.
+    """
+    task = asyncio.current_task()
+    if task is None:
+        raise BadSetup("Timeout needs a running task")
+    cancelled_before, fired = task.cancelling(), False
+
+    def fire() -> None:
+        nonlocal fired
+        if counts():
             fired = True
             task.cancel()
 
-        timer = clock.call_later(self.seconds, fire)
-        is_ours = False
-        try:
-            return await rest
-        except asyncio.CancelledError:
-            is_ours = fired
-            raise
-        finally:
-            timer.cancel()
-            # Taken back however the work ended, or the caller would be found cancelled later.
-            if fired and task.uncancel() <= cancelled_before and is_ours:
-                waiting_for = "first chunk" if call.operation.is_stream else "answer"
-                raise _timed_out(call, self.seconds, waiting_for) from None
+    timer = clock.call_later(seconds, fire)
+    is_ours = False
+    try:
+        return await rest
+    except asyncio.CancelledError:
+        is_ours = fired
+        raise
+    finally:
+        timer.cancel()
+        # Taken back however the work ended, or the caller would be found cancelled later.
+        if fired and task.uncancel() <= cancelled_before and is_ours:
+            raise Late from None
 
 
 class _GapWatch:

@@ -16,6 +16,7 @@ from ...stream import Stream
 from ...wire.headers import MARK
 from .answer import Head, HttpAnswer, Whole, head_of
 from .exchange import CutShort, Exchange, NotKept
+from .patience import answered, ran_out_of_time, read_timeout_s
 from .plumbing import RawHeaders, Request
 from .questions import Question, Questions
 from .upstream import Upstream
@@ -59,7 +60,7 @@ class Door:
         exchange = self._exchange(question, request, body)
         call = Call(question.operation, (exchange,), {})
         try:
-            answer = await self._answer(call, question)
+            answer = await self._answer(call, question, read_timeout_s(request.extensions))
         except NotKept:
             return _not_kept()
         except UpstreamFailed as failure:
@@ -86,7 +87,7 @@ class Door:
             max_bytes=self._max_bytes,
         )
 
-    async def _answer(self, call: Call, question: Question) -> HttpAnswer:
+    async def _answer(self, call: Call, question: Question, read_s: float | None) -> HttpAnswer:
         wishes = question.wishes
         if wishes.fresh:
             await _forget(call)
@@ -94,9 +95,13 @@ class Door:
             return await self._kept_answer(call, question)
         while True:
             try:
-                answer: HttpAnswer = await call.operation.enter(call)
+                answer: HttpAnswer = await answered(call, read_s)
             except NotKept:  # joined one who would ask nobody
                 continue
+            except Exception as error:
+                if call.source != "joined" or not ran_out_of_time(error):
+                    raise
+                continue  # the time of whoever it joined was over, not its own
             if _is_young_enough(call, wishes.max_age_s):
                 return answer
             await _let_go(answer)
