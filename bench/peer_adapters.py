@@ -1,4 +1,4 @@
-"""Headway as the cache peers want it: ``PEER_EXTRA=peer_adapters`` of stampede, keys, hit_latency."""
+"""Headway as the cache peers want it: ``PEER_EXTRA=peer_adapters`` of stampede and keys."""
 
 from __future__ import annotations
 

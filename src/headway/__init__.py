@@ -93,7 +93,6 @@ _LATER = {
     "record": "runs",
     "render": "runs",
     "through": "adapters.http",
-    "through": "adapters.http",
     "wrap": "adapters.http",
 }
 

@@ -6,7 +6,7 @@ import time
 import httpx2
 from openai import APITimeoutError, AsyncOpenAI
 
-from headway import Cache
+from headway import Cache, CallEnded, Event, ModelAnswered, listen
 from headway.adapters.http import through
 from headway.testing import Provider
 from headway.testing.provider import Pace
@@ -49,3 +49,21 @@ async def test_the_time_of_the_first_is_not_the_time_of_the_others() -> None:
         answers = await asyncio.gather(ask(client, 0.15), ask(client, 10), ask(client, 10))
         assert answers == ["timed out", "hello", "hello"]
         assert len(provider.log) == 2
+
+
+async def test_a_hostile_model_name_is_plain_in_every_record() -> None:
+    seen: list[Event] = []
+    name = "a\n\x1b[31mred" + "x" * 5000
+    async with Provider("hello") as provider, through(httpx2, Cache("1h")) as http:
+        with listen(seen.append):
+            await http.post(
+                f"{provider.openai_url}/chat/completions",
+                headers={"authorization": "Bearer k"},
+                json={"model": name, "messages": [{"role": "user", "content": "hi"}]},
+            )
+    models = [event.model for event in seen if isinstance(event, ModelAnswered)]
+    names = {event.operation for event in seen if isinstance(event, CallEnded)}
+    assert len(models) == len(names) == 1
+    for shown in [*models, *names]:
+        assert shown.isprintable()
+        assert len(shown) < 160

@@ -52,7 +52,7 @@ def _comes_in_pieces(asked: RequestFacts, head: Head, max_bytes: int) -> bool:
     if asked.streams and "json" not in kind:
         return True
     length = head.headers.get("content-length", "")
-    return length.isdigit() and int(length) > max_bytes
+    return length.isascii() and length.isdigit() and int(length) > max_bytes
 
 
 def _worth_keeping(response: AsyncResponse) -> dict[str, object]:
@@ -158,7 +158,7 @@ class _Incoming(AsyncIterator[Piece]):
 
 def _is_as_long_as_said(head: Head) -> bool:
     said = head.headers.get("content-length", "")
-    return not said.isdigit() or int(said) == head.size_bytes
+    return not (said.isascii() and said.isdigit()) or int(said) == head.size_bytes
 
 
 async def _to_its_end(closing: Coroutine[Any, Any, None]) -> None:

@@ -13,6 +13,7 @@ from ...stream import Stream
 from ...wire.exchange import Usage
 from .answer import Head, head_of
 from .exchange import Exchange, NotKept
+from .plumbing import plain_name
 
 _ANSWERS_OF_A_MODEL = frozenset(
     {"openai.chat", "openai.responses", "openai.embeddings", "anthropic.messages"}
@@ -65,7 +66,7 @@ class Observe:
                 call=asked_by.call,
                 operation=call.operation.name,
                 provider=asked.provider,
-                model=asked.model or (facts.model if facts is not None else None) or "",
+                model=plain_name(asked.model or (facts.model if facts is not None else "") or ""),
                 source=call.source,
                 agent=asked_by.agent,
                 tokens_in=usage.tokens_in,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 RawHeaders = list[tuple[bytes, bytes]]
+
+MOST_NAME: Final = 120
 
 AsyncClientT = TypeVar("AsyncClientT", covariant=True)
 ClientT = TypeVar("ClientT", covariant=True)
@@ -103,3 +105,9 @@ class SyncTransport(Protocol):
 
     def handle_request(self, request: Any) -> Any: ...
     def close(self) -> None: ...
+
+
+def plain_name(model: str) -> str:
+    """A model's name as it may stand in records: printable, and no longer than names are."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in model[:MOST_NAME])
+    return shown if len(model) <= MOST_NAME else f"{shown}..."

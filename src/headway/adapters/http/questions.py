@@ -20,7 +20,7 @@ from .answer import HttpAnswer, may_keep
 from .exchange import Exchange, NotKept
 from .fetch import fetch
 from .observe import Observe, OntoLoop
-from .plumbing import RawHeaders, Request, Url
+from .plumbing import RawHeaders, Request, Url, plain_name
 from .wishes import Wishes, read_wishes
 
 MOST_QUESTIONS: Final = 1024
@@ -171,7 +171,7 @@ def _key_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable:
 def _name(facts: RequestFacts, request: Request) -> str:
     if facts.wire == "other":
         return f"http {request.method} {request.url.raw_host.decode('ascii')}"
-    return f"{facts.wire} {facts.model}" if facts.model else facts.wire
+    return f"{facts.wire} {plain_name(facts.model)}" if facts.model else facts.wire
 
 
 def _why_not(

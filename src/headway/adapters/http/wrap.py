@@ -37,6 +37,9 @@ def wrap(client: C, *policies: Policy) -> C:
     same connections: closing one closes both. If a ``Retry`` covers what the client would repeat,
     the copy repeats nothing itself.
 
+    Only repeatable exchanges are kept: for Anthropic that takes ``temperature: 0`` in the request,
+    which its newer clients want in ``extra_body``.
+
     Raises:
         BadSetup: *client* is no such client.
     """

@@ -166,7 +166,7 @@ class _Work:
         from .model.client import ModelClient
         from .model.team import ModelTeam
 
-        client = ModelClient(model, http, spending.refuse_if_reached)
+        client = ModelClient(model, http, spending.refuse_if_reached, spending.time_left_s)
         return ModelTeam(self.tools, client, self)
 
     def _embedded_team(self) -> Team:

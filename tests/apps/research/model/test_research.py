@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from headway import clock
 from headway.apps.research import Caps, WrongModel
 from headway.apps.research.model.analyst import BOUNDS
 from headway.apps.research.model.prompts import SECTIONS
@@ -340,6 +341,15 @@ async def test_a_cap_on_time_that_is_over_asks_nothing(bench: Bench) -> None:
     done = await bench.research(caps=Caps(time_s=0))
     assert done.ending == "capped"
     assert bench.provider.log == []
+
+
+async def test_a_cap_on_time_ends_the_wait_for_a_model_that_says_come_back(bench: Bench) -> None:
+    bench.provider.fail_next(status=429, retry_after=25, times=50)
+    began = clock.monotonic()
+    done = await bench.research(caps=Caps(time_s=0.3))
+    assert done.ending == "capped"
+    assert "the cap of 0.3 s is reached" in done.why()
+    assert clock.monotonic() - began < 10
 
 
 async def test_a_cost_that_cannot_be_known_is_refused_before_anything_is_begun(

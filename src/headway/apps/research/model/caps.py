@@ -82,6 +82,12 @@ class Spending:
         """What is spent so far, in words."""
         return self.spent.told()
 
+    def time_left_s(self) -> float | None:
+        """How long the run may still ask; None without a cap on time."""
+        if self._caps.time_s is None:
+            return None
+        return max(0.0, self._began + self._caps.time_s - clock.monotonic())
+
     def refuse_if_reached(self) -> None:
         """Return if another call may be made. Raises CapReached."""
         reached = reached_cap(self._caps, self.spent, clock.monotonic() - self._began)

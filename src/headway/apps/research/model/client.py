@@ -5,6 +5,7 @@ There is no retry here: the door that the exchanges go through has the one that 
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -34,12 +35,18 @@ class ModelClient:
     Args:
         http: the client whose exchanges go through Headway.
         before: is called before each call, and may raise to prevent it.
+        time_left_s: how long a call may wait for its answer to begin, retries and all.
     """
 
     def __init__(
-        self, address: ModelAddress, http: httpx2.AsyncClient, before: Callable[[], None]
+        self,
+        address: ModelAddress,
+        http: httpx2.AsyncClient,
+        before: Callable[[], None],
+        time_left_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._address, self._http, self._before = address, http, before
+        self._time_left_s = time_left_s
         self._wire = _WIRES[address.provider]
         self._headers: dict[str, str] = self._wire.headers(address.key)
         self._temperature: float | None = 0.0  # so that equal questions get equal answers
@@ -79,7 +86,7 @@ class ModelClient:
 
         try:
             async with AsyncExitStack() as stack:
-                response = await self._accepted(ask, stack)
+                response = await self._begun_in_time(ask, stack)
                 if response.status_code != 200:
                     raise self._failure(response.status_code, await _error_of(response))
                 yield response
@@ -88,6 +95,14 @@ class ModelClient:
             raise ModelFailed(
                 f"no answer from {self._address.url}: {type(problem).__name__}: {told}"
             ) from problem
+
+    async def _begun_in_time(self, ask: Ask, stack: AsyncExitStack) -> httpx2.Response:
+        try:
+            async with asyncio.timeout(self._time_left_s()):
+                return await self._accepted(ask, stack)
+        except TimeoutError:
+            self._before()  # says which cap it was
+            raise
 
     async def _accepted(self, ask: Ask, stack: AsyncExitStack) -> httpx2.Response:
         """The response; asked again without a temperature where that is what was wrong."""
