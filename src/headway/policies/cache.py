@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import copy as copying
-import inspect
 import logging
-import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from functools import partial
-from string import Formatter
 from typing import Any
 
 import msgspec
@@ -16,19 +13,19 @@ import msgspec
 from .. import bridge, clock, events, settings
 from ..call import Call, Operation, Place, Proceed
 from ..clock import Duration
-from ..errors import BadSetup, HeadwayError, NoKey
-from ..keys import digest, key_from_function
+from ..errors import BadSetup, NoKey
+from ..keys import digest
 from ..scope import current
 from ..stores import Entry, MemoryStore, Store, StoreStatistics
 from ..stores.memory import digest_of_repr
 from ..stream import Recording, Stream
 from .share import Share
+from .tags import Tags, refuse_gaps, tags_of
 from .watch import note
+from .whose import ScopeOf, reader_of
 
 log = logging.getLogger("headway.policies")
 
-Tags = Sequence[str] | Callable[..., Sequence[str]]
-ScopeOf = str | Callable[[], Hashable]
 
 REFRESH_PAUSE_S = 1.0
 """After a refresh failed, how long stale answers are served before the next try."""
@@ -99,7 +96,7 @@ class Cache:
             raise BadSetup(f"Cache(store={store.__name__}): give an object, {store.__name__}()")
         self.tags, self.copy, self.every = tags, copy, every
         self.store: Store = MemoryStore(name_key=_name) if store is None else store
-        self._scope_of = _scope_reader(scope)
+        self._scope_of = reader_of(scope)
         self._off = settings.off_at_construction()
         self._share = Share()
         self._loads: set[_Load] = set()
@@ -112,18 +109,7 @@ class Cache:
 
     def check(self, operation: Operation) -> None:
         """Refuse a tag with a gap that no argument fills."""
-        if callable(self.tags):
-            return
-        known = inspect.signature(operation.run).parameters
-        if any(each.kind is each.VAR_KEYWORD for each in known.values()):
-            return
-        for tag in self.tags:
-            for gap in _gaps(tag):
-                if gap not in known:
-                    raise BadSetup(
-                        f"{operation.name}: the tag {tag!r} names {gap!r}, which is no argument; "
-                        f"there are: {', '.join(known)}"
-                    )
+        refuse_gaps(self.tags, operation)
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
         if self._off or settings.switched_off:
@@ -168,7 +154,7 @@ class Cache:
         return self._own(answer) if self.copy else answer
 
     async def _load(self, key: Hashable, proceed: Proceed, call: Call) -> Any:
-        load = _Load(key, self._tags_of(call), self.store.mark())
+        load = _Load(key, tags_of(self.tags, call), self.store.mark())
         self._loads.add(load)
         is_live = False
         try:
@@ -250,13 +236,6 @@ class Cache:
         if events.listeners:
             note(call, action, seconds=clock.monotonic() - began, detail=detail or None)
 
-    def _tags_of(self, call: Call) -> tuple[str, ...]:
-        if not self.tags:
-            return ()
-        if callable(self.tags):
-            return tuple(self.tags(*call.args, **call.kwargs))
-        return tuple(tag.format_map(call.arguments) for tag in self.tags)
-
     def _store_failed(self, doing: str, error: Exception) -> None:
         # One warning: what fails once mostly goes on failing, and every time is an event.
         level = logging.DEBUG if self._store_failures else logging.WARNING
@@ -324,15 +303,6 @@ def _is_kept(keeps: Callable[[Any], bool] | None, answer: object) -> bool:
         return False
 
 
-def _gaps(tag: str) -> list[str]:
-    """The arguments that a tag names: ``"company:{symbol}"`` gives ``["symbol"]``."""
-    try:
-        parts = list(Formatter().parse(tag))
-    except ValueError as wrong:
-        raise BadSetup(f"Cache(tags=...): {tag!r} cannot be filled in: {wrong}") from None
-    return [re.split(r"[.\[]", name)[0] for _, name, _, _ in parts if name is not None]
-
-
 class _Load:
     """Work under way for the store: its key, its tags and the store's mark when it began."""
 
@@ -372,41 +342,3 @@ def _positive(name: str, duration: Duration) -> float:
             f"Cache({name}={duration!r}) would keep nothing; use more than 0, or no Cache"
         )
     return seconds
-
-
-_SCOPES = ("tenant", "session", "agent", "run")
-
-
-def _scope_reader(of: ScopeOf | None) -> Callable[[], Hashable] | None:
-    if of is None:
-        return None
-    if callable(of):
-        return _whose(of)
-    if of not in _SCOPES:
-        raise BadSetup(f"Cache(scope={of!r}); use one of {', '.join(_SCOPES)}, or a function")
-
-    def read() -> Hashable:
-        value = getattr(current.get(), of)
-        if value is None:
-            raise HeadwayError(
-                f"Cache(scope={of!r}) and no {of} is set; "
-                f"wrap the call in `with headway.scope({of}=...)`"
-            )
-        return (of, value)
-
-    return read
-
-
-def _whose(of: Callable[[], Hashable]) -> Callable[[], Hashable]:
-    told_apart = key_from_function(lambda args, kwargs: args[0])
-
-    def read() -> Hashable:
-        value = of()
-        if value is None or value == "":
-            raise HeadwayError(
-                f"Cache(scope=...): the function gave {value!r}, which says not whose answers "
-                "these are"
-            )
-        return told_apart((value,), {})
-
-    return read
