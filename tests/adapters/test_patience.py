@@ -11,7 +11,7 @@ from headway.adapters.http import through
 from headway.testing import Provider
 from headway.testing.provider import Pace
 
-SLOW = Pace(latency_s=0.5)
+SLOW = Pace(latency_s=1.0)
 
 
 async def ask(client: AsyncOpenAI, timeout_s: float) -> str:
@@ -37,7 +37,7 @@ async def test_one_who_joined_waits_no_longer_than_it_said() -> None:
 
         patient, (hurried, waited_s) = await asyncio.gather(ask(client, 10), in_a_hurry())
         assert (patient, hurried) == ("hello", "timed out")
-        assert waited_s < 0.4
+        assert waited_s < 0.9
         assert len(provider.log) == 1
 
 
