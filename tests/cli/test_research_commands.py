@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from headway import GraphPlanned, latest_run
+
 HEADWAY = [sys.executable, "-c", "from headway.cli.main import main; main()"]
 TITLES = ["Executive summary", "Fundamentals", "News from filings", "Risk", "Synthesis"]
 
@@ -77,6 +79,18 @@ def test_a_research_writes_its_report_and_its_record(tmp_path: Path) -> None:
     assert record.stat().st_mode & 0o777 == 0o600
     last = headway("receipt", folder=tmp_path)
     assert "research through headway" in last.stdout
+
+
+def test_a_second_research_expects_what_the_first_one_took(tmp_path: Path) -> None:
+    expected = []
+    for _ in range(2):
+        assert headway("research", "KO", folder=tmp_path).returncode == 0
+        run = latest_run(tmp_path / ".headway")
+        assert run is not None
+        (plan,) = [event for event in run.events if isinstance(event, GraphPlanned)]
+        expected.append(plan.expected_s)
+    assert expected[0] == {}
+    assert expected[1].keys() >= {"profile", "risk_findings", "synthesis"}
 
 
 def test_an_unknown_ticker_gets_near_matches(tmp_path: Path) -> None:

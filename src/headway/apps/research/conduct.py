@@ -109,6 +109,8 @@ class _Work:
             Screen(setting.out, rich=setting.out.isatty()),
         )
         self.run_name = _run_name(setting, through_headway)
+        self.earlier_s: dict[str, float] = {}
+        """How long each step took in earlier runs, where anything is known."""
         self.line: LiveLine | None = None
         self.spending: Spending | None = None
 
@@ -130,6 +132,7 @@ class _Work:
     def _estimate(self, run: str) -> tuple[float | None, int]:
         """How long earlier runs took, and over how many; what a model will cost is told."""
         seen = earlier(self.setting.folder, self.run_name, leaving_out=run)
+        self.earlier_s = seen.seconds
         if self.setting.model is not None:
             used = (seen.tokens_in, seen.tokens_out)
             line = expected(
@@ -149,6 +152,7 @@ class _Work:
 
     async def by_graph(self, http: httpx2.AsyncClient | None) -> None:
         graph = research_graph(self._team(http), self.pace)
+        graph.expect(self.earlier_s)
         try:
             async with graph.stream(symbol=self.symbol) as finished:
                 async for _, value in finished:
