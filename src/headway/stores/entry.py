@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -18,11 +18,13 @@ class Entry:
     Fresh until ``fresh_until``; may be served stale, marked as such, until ``stale_until``; then
     gone. ``mark`` is the store's count of invalidations when the work behind the value began: an
     invalidation made later, even while the work ran, makes the entry void. ``size_bytes`` is what
-    keeping it takes, key included; 0 leaves it to the store to find out.
+    keeping it takes, key included; 0 leaves it to the store to find out. ``is_private`` keeps it
+    in this process: no shared store takes it.
     """
 
     __slots__ = (
         "fresh_until",
+        "is_private",
         "made_at",
         "mark",
         "size_bytes",
@@ -43,6 +45,7 @@ class Entry:
         version: str = "",
         mark: int = 0,
         size_bytes: int = 0,
+        is_private: bool = False,
     ) -> None:
         self.value = value
         self.made_at = made_at
@@ -52,9 +55,10 @@ class Entry:
         self.version = version
         self.mark = mark
         self.size_bytes = size_bytes
+        self.is_private = is_private
 
 
-class StoreStatistics(msgspec.Struct, frozen=True):
+class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """What a store holds and has done since it was made."""
 
     entries: int
@@ -67,6 +71,12 @@ class StoreStatistics(msgspec.Struct, frozen=True):
     """Values not kept because they alone exceed the byte bound."""
     void: int = 0
     """Entries cleared, or found void by one of their tags, held or on arrival."""
+    errors: dict[str, int] = {}
+    """Failures by the name of the error: what could not be read, kept, or reached."""
+    oldest_s: float | None = None
+    """Age of the oldest entry, where the store can tell without a search."""
+    tiers: dict[str, StoreStatistics] = {}
+    """Of each tier by name, if there are several; the fields above are of the whole."""
 
 
 NEVER: Final = float("inf")
@@ -81,6 +91,8 @@ class Store(Protocol):
     name: str
     is_local: bool
     """True if ``peek`` finds all there is, so that ``get`` need not be asked."""
+    is_shared: bool
+    """True if entries reach other processes, or later ones: it also is a ``SharedStore``."""
 
     def peek(self, key: Key) -> Entry | None:
         """The entry under *key*, fresh or stale, if it can be had without awaiting."""
@@ -88,8 +100,14 @@ class Store(Protocol):
     async def get(self, key: Key) -> Entry | None:
         """The entry under *key*, fresh or stale."""
 
+    async def get_many(self, keys: Sequence[Key]) -> list[Entry | None]:
+        """The entries under *keys*, in their order; one way to the store for all of them."""
+
     async def set(self, key: Key, entry: Entry) -> None:
         """Keep *entry* under *key*, unless it became void since ``entry.mark``."""
+
+    async def set_many(self, entries: Mapping[Key, Entry]) -> None:
+        """Keep each entry under its key, as ``set`` does."""
 
     async def delete(self, key: Key) -> None:
         """Forget *key*; harmless if it is not there."""

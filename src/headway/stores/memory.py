@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from logging import DEBUG
 from typing import Final, Literal
 
@@ -55,6 +55,7 @@ class MemoryStore:
 
     name = "memory"
     is_local = True
+    is_shared = False
 
     def __init__(
         self,
@@ -116,6 +117,10 @@ class MemoryStore:
         """The entry under *key*, fresh or stale, or None; the same as ``peek``."""
         return self.peek(key)
 
+    async def get_many(self, keys: Sequence[Key]) -> list[Entry | None]:
+        """The entries under *keys*, in their order."""
+        return [self.peek(key) for key in keys]
+
     def mark(self) -> int:
         """The count of invalidations so far; taken before work begins, given to its entry."""
         return self._invalidations.count
@@ -127,7 +132,10 @@ class MemoryStore:
             size_bytes=self._bytes,
             hits=self._hits,
             misses=self._misses,
-            **self._ended,
+            evicted=self._ended["evicted"],
+            expired=self._ended["expired"],
+            refused=self._ended["refused"],
+            void=self._ended["void"],
         )
 
     def _is_void(self, key: Key, slot: Slot, entry: Entry) -> bool:
@@ -154,6 +162,15 @@ class MemoryStore:
 
         Whatever was there is gone then, unless the new entry is void.
         """
+        self.keep(key, entry)
+
+    async def set_many(self, entries: Mapping[Key, Entry]) -> None:
+        """Keep each entry under its key, as ``set`` does."""
+        for key, entry in entries.items():
+            self.keep(key, entry)
+
+    def keep(self, key: Key, entry: Entry) -> None:
+        """``set`` for those who do not await."""
         if entry.size_bytes <= 0:
             entry.size_bytes = self._measure(key, entry)
         with self._lock:
@@ -172,6 +189,10 @@ class MemoryStore:
 
     async def delete(self, key: Key) -> None:
         """Forget *key*; harmless if it is not there."""
+        self.drop(key)
+
+    def drop(self, key: Key) -> None:
+        """``delete`` for those who do not await."""
         with self._lock:
             self._remove(key)
 
@@ -181,6 +202,10 @@ class MemoryStore:
         The cost does not depend on the entries, but for one search of all of them each time that
         ``max_tags / 2`` new tags have come together.
         """
+        self.make_void(tags)
+
+    def make_void(self, tags: Iterable[str]) -> None:
+        """``invalidate`` for those who do not await."""
         if isinstance(tags, str):
             raise BadSetup(f"invalidate({tags!r}): tags come in a collection, as [{tags!r}]")
         tags = tuple(tags)
@@ -193,6 +218,10 @@ class MemoryStore:
 
     async def clear(self) -> None:
         """Make every entry void and let go of them all at once; statistics go on counting."""
+        self.empty()
+
+    def empty(self) -> None:
+        """``clear`` for those who do not await."""
         held = self._slots, self._eviction  # released after the lock
         with self._lock:
             self._ended["void"] += len(self._slots)

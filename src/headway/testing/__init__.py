@@ -1,4 +1,4 @@
-"""For your tests and ours: a clock that moves when told, and a model provider on loopback."""
+"""For your tests and ours: a clock that moves when told, a model provider and a Valkey server."""
 
 from .clock import FakeClock
 from .provider import (
@@ -16,6 +16,7 @@ from .provider import (
     Templated,
     ToolUse,
 )
+from .valkey import Valkey
 
 __all__ = [
     "Always",
@@ -32,4 +33,5 @@ __all__ = [
     "Scripted",
     "Templated",
     "ToolUse",
+    "Valkey",
 ]
