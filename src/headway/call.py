@@ -26,12 +26,13 @@ class Place(IntEnum):
 class Call:
     """One use of an operation, on its way in; policies note on it how it was answered."""
 
-    __slots__ = ("_key", "age_s", "args", "kwargs", "operation", "source")
+    __slots__ = ("_key", "age_s", "args", "kwargs", "operation", "source", "tier")
 
     def __init__(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.operation, self.args, self.kwargs = operation, args, kwargs
         self.source: Source = "ran"
         self.age_s: float | None = None
+        self.tier: str | None = None  # of the store that had the answer
         self._key: Hashable = None
 
     @property
@@ -91,6 +92,9 @@ class Operation:
         self.is_local = not name and not {"<locals>", "<lambda>"}.isdisjoint(self.name.split("."))
         self.identity = (self.name, version, next(self._serial) if self.is_local else 0)
         self.is_method = next(iter(inspect.signature(run).parameters), "") == "self"
+        self.has_self_in_key = self.is_method and (
+            key is None or (isinstance(key, Without) and "self" not in key.names)
+        )
         self.key_of = _key_of(key, run)
         self.bind = bind(run)
         self.policies = tuple(sorted(policies, key=lambda policy: policy.place))

@@ -62,6 +62,8 @@ class CallEnded(Event, frozen=True, tag=True, omit_defaults=True):
     error: str | None = None
     cached: bool | None = None
     """Whether a cache stood in its way; None if the sender cannot tell."""
+    tier: str | None = None
+    """Of a kept answer, the tier of the store that had it: memory, disk, redis."""
 
 
 class ModelAnswered(Event, frozen=True, tag=True, omit_defaults=True):

@@ -27,6 +27,7 @@ class Scope(msgspec.Struct, frozen=True):
     tenant: str | None = None
     call: str | None = None
     priority: int = NORMAL
+    private: bool = False
 
 
 current: ContextVar[Scope] = ContextVar(
@@ -57,8 +58,12 @@ def scope(
     session: str | None = None,
     tenant: str | None = None,
     priority: int | None = None,
+    private: bool | None = None,
 ) -> Iterator[Scope]:
-    """Name who is asking for every call made in the block; what is not given stays as it was."""
+    """Name who is asking for every call made in the block; what is not given stays as it was.
+
+    Answers made under ``private=True`` are kept in this process's memory and nowhere else.
+    """
     for name, value in (("run", run), ("agent", agent), ("session", session), ("tenant", tenant)):
         if value is not None and (type(value) is not str or not value):
             raise BadSetup(
@@ -66,6 +71,8 @@ def scope(
             )
     if priority is not None:
         refuse_unless_whole("scope(priority=...)", priority, least=0)
+    if private not in (None, True, False):
+        raise BadSetup(f"scope(private={private!r}); use True or False, or leave it out")
     before = current.get()
     inside = Scope(
         run=run if run is not None else before.run,
@@ -74,6 +81,7 @@ def scope(
         tenant=tenant if tenant is not None else before.tenant,
         call=before.call,
         priority=priority if priority is not None else before.priority,
+        private=private if private is not None else before.private,
     )
     token = current.set(inside)
     try:

@@ -79,6 +79,7 @@ class _Watched:
                 first_chunk_s=first_chunk_s,
                 error=None if error is None else type(error).__name__,
                 cached=any(policy.place is Place.CACHE for policy in operation.policies),
+                tier=call.tier,
             )
         )
 
