@@ -3,6 +3,7 @@
 HeadwayError
 ├── BadSetup (ValueError)           wrong use, found where it was written; says how to mend it
 ├── NoKey (TypeError)               an argument cannot be part of a key; says what to leave out
+├── Unstorable (TypeError)         a value has no safe form for a shared store; says the way out
 ├── LimitExceeded                   the queue of a limit is full; .retry_after_s
 ├── CallTimedOut (TimeoutError)     .seconds, .waiting_for ("answer", "first chunk", "next chunk")
 ├── CallCancelled                   the work was cancelled from inside while others waited for it
@@ -49,6 +50,10 @@ def refuse_unless_whole(where: str, value: object, least: int = 1) -> None:
 
 class NoKey(HeadwayError, TypeError):
     """A call whose question cannot be written down as a key."""
+
+
+class Unstorable(HeadwayError, TypeError):
+    """A value that cannot be written down so that the same comes back; it can stay in memory."""
 
 
 class LimitExceeded(HeadwayError):
