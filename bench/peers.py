@@ -2,8 +2,9 @@
 
     scripts/bench peers --shared PATH [--only-ours] [--json]
 
-Runs peers/cache/stampede.py (in one process) and peers/cache/keys.py of PATH with Headway added,
-prints their tables, and checks Headway's rows. The last line with --json is one JSON object.
+Runs peers/cache/stampede.py (in one process, and 4 processes x 25 callers over Redis and over a
+folder) and peers/cache/keys.py of PATH with Headway added, prints their tables, and checks
+Headway's rows. The last line with --json is one JSON object.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ CLEAN = {
     "caller's mutation leaks into the cache": "isolated",
     "two event loops": "works",
 }
+
+ACROSS = ["async headway redis", "async headway disk", "sync headway redis", "sync headway disk"]
 
 
 def run(shared: Path, script: str, *arguments: str) -> tuple[str, dict[str, object]]:
@@ -76,6 +79,24 @@ def stampede(shared: Path, only_ours: bool) -> dict[str, str]:
     return {name: "; ".join(row) for name, row in cells.items()}
 
 
+def across(shared: Path, only_ours: bool) -> dict[str, dict[str, object]]:
+    """Headway's rows of 4 processes x 25 callers; asserts one run and a hundred answers in each."""
+    _, written = run(shared, "stampede.py", "cross", *(["headway"] if only_ours else []))
+    rows = written["cross"]
+    assert isinstance(rows, list)
+    ours = {
+        f"{kind} {name}": {"calls": calls, "ok": ok, "wall_s": wall}
+        for kind, name, calls, ok, wall in rows
+        if name.startswith("headway")
+    }
+    for name, calls, ok, wall in ((f"{row[0]} {row[1]}", *row[2:]) for row in rows):
+        print(f"4 processes x 25: {name:34} calls {calls}, ok {ok} of 100, {wall} s")
+    wrong = {name: row for name, row in ours.items() if (row["calls"], row["ok"]) != (1, 100)}
+    if wrong or len(ours) != len(ACROSS):
+        raise SystemExit(f"stampede across processes: {wrong or f'rows of ours: {list(ours)}'}")
+    return ours
+
+
 def keys(shared: Path) -> dict[str, dict[str, str]]:
     """Headway's rows of the table of key traps; asserts that every cell is clean."""
     printed, _ = run(shared, "keys.py")
@@ -95,7 +116,11 @@ def main() -> None:
     parser.add_argument("--only-ours", action="store_true", help="leave the other libraries out")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = {"stampede": stampede(options.shared, options.only_ours), "keys": keys(options.shared)}
+    found = {
+        "stampede": stampede(options.shared, options.only_ours),
+        "across": across(options.shared, options.only_ours),
+        "keys": keys(options.shared),
+    }
     print("stampede and keys: every cell of Headway's is clean")
     if options.json:
         print(json.dumps(found))
