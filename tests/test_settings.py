@@ -40,13 +40,16 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("of = true", "did you mean `off`"),
         (
             "\ncolour = 1",
-            "line 2: there is no setting `colour`; known are off, log, folder, prices",
+            "line 2: there is no setting `colour`; known are off, log, folder, store, prices",
         ),
         ('off = "yes"', "line 1: `off` must be true or false, not 'yes'"),
         ("off = 1", "`off` must be true or false, not 1"),
         ("log = 3", "`log` must be text"),
         ('folder = ""', "`folder` must be the path of a folder"),
         ('folder = ["runs"]', "`folder` must be the path of a folder"),
+        ("store = 3", "`store` must be one of memory, disk, .*, not int"),
+        ('\nstore = "Disk"', "line 2: `store` is 'Disk': use one of memory, disk, disk:PATH"),
+        ('store = ""', "`store` is ''"),
         ("prices = 3", "`prices` must be tables"),
         ("off = ", "cannot be read"),
     ],
@@ -122,12 +125,98 @@ def test_an_empty_variable_of_the_environment_says_nothing(tmp_path: Path) -> No
     assert settings.load(file, {"HEADWAY_FOLDER": "", "HEADWAY_LOG": ""}).folder == "runs"
 
 
+STORES = [
+    "memory",
+    "disk",
+    "disk:/var/cache/mine",
+    "disk:kept here",
+    "redis://127.0.0.1",
+    "redis://127.0.0.1:6379/0",
+    "redis://:pa%2Fss@[::1]:6379/15?timeout=3",
+    "rediss://user:pass@cache.example:6380",
+    "unix:///run/redis.sock?db=1",
+]
+
+
+@pytest.mark.parametrize("where", STORES)
+def test_a_store_is_named_by_the_environment_or_the_file(tmp_path: Path, where: str) -> None:
+    file = tmp_path / "headway.toml"
+    file.write_text(f'store = "{where}"\n')
+    assert settings.load(file, {}).store == where
+    assert settings.load(file, {"HEADWAY_STORE": ""}).store == where
+    file.write_text('store = "disk:elsewhere"\n')
+    assert settings.load(file, {"HEADWAY_STORE": where}).store == where
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("Memory", "'Memory': use one of memory, disk"),
+        ("disk:", "name a folder after the colon"),
+        ("disk://x", "write a path after the colon"),
+        ("disk:a\0b", "name a folder"),
+        ("redis:127.0.0.1", "use one of"),
+        ("valkey://127.0.0.1", r"redis://HOST:PORT/DB"),
+        ("redis://", "name the host"),
+        ("redis://:6379", "name the host"),
+        ("redis://127.0.0.1:port", "this is no address"),
+        ("redis://127.0.0.1:0", "this is no address"),
+        ("redis://127.0.0.1:70000", "this is no address"),
+        ("redis://[::1", "this is no address"),
+        ("redis://127.0.0.1/first", "number of the database"),
+        ("unix://", "name the socket"),
+    ],
+)
+def test_a_text_that_names_no_store_is_refused(tmp_path: Path, where: str, said: str) -> None:
+    empty = tmp_path / "headway.toml"
+    empty.touch()
+    with pytest.raises(BadSetup, match=f"^HEADWAY_STORE is .*{said}"):
+        settings.load(empty, {"HEADWAY_STORE": where})
+    with pytest.raises(BadSetup, match=f"^--store is .*{said}"):
+        settings.refuse_wrong_store(where, "--store")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "redis://:s3cret@",
+        "redis://:s3cret@127.0.0.1:port",
+        "redis://:s3cret@127.0.0.1/first",
+        "redis://user:s3cret/with/s3cret@127.0.0.1",
+        "redis://user:s3c@s3cret@127.0.0.1:0",
+        "redis://user:s3cret?s3cret@127.0.0.1:0",
+        "redis://user:s3cret#s3cret@127.0.0.1:0",
+        "redis://[::1?password=s3cret",
+        "redis://127.0.0.1:0?password=x@s3cret",
+        "redis:/user:s3cret@127.0.0.1",
+        "s3cret@127.0.0.1",
+        "http://user:s3cret@127.0.0.1",
+        "unix://user:s3cret@/?password=s3cret",
+    ],
+)
+def test_a_password_is_never_shown(tmp_path: Path, where: str) -> None:
+    file = tmp_path / "headway.toml"
+    file.write_text(f'store = "{where}"\n')
+    for environment in ({}, {"HEADWAY_STORE": where}):
+        with pytest.raises(BadSetup) as wrong:
+            settings.load(file, environment)
+        assert "s3cret" not in str(wrong.value)
+        assert wrong.value.__cause__ is None
+    assert "s3cret" not in settings.without_password(where)
+
+
+def test_a_store_is_shown_as_it_is_but_for_its_secrets() -> None:
+    assert settings.without_password("disk:/a@b/c?d") == "disk:/a@b/c?d"
+    assert settings.without_password("redis://u:p@host:1/2") == "redis://***@host:1/2"
+    assert settings.without_password("redis://host:1/2") == "redis://host:1/2"
+
+
 @pytest.fixture
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to stand in, and a process that has not looked for its settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(settings, "_kept", None)
-    for name in ("HEADWAY", "HEADWAY_FOLDER", "HEADWAY_LOG"):
+    for name in ("HEADWAY", "HEADWAY_FOLDER", "HEADWAY_LOG", "HEADWAY_STORE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

@@ -11,7 +11,8 @@ import msgspec
 
 from ..errors import BadSetup
 from .log_levels import switch_logging
-from .schema import OwnPrice, Settings, WrongValue, checked, place
+from .schema import OwnPrice, Settings, WrongValue, checked, place, wrong_store
+from .where import without_password
 
 __all__ = [
     "OwnPrice",
@@ -20,11 +21,13 @@ __all__ = [
     "load",
     "off",
     "off_at_construction",
+    "refuse_wrong_store",
     "switch_logging",
+    "without_password",
 ]
 
 
-_FROM_ENVIRONMENT = {"HEADWAY_LOG": "log", "HEADWAY_FOLDER": "folder"}
+_FROM_ENVIRONMENT = {"HEADWAY_LOG": "log", "HEADWAY_FOLDER": "folder", "HEADWAY_STORE": "store"}
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -59,9 +62,21 @@ def _with_environment(settings: Settings, environment: Mapping[str, str]) -> Set
         for name, field in _FROM_ENVIRONMENT.items()
         if environment.get(name)
     }
+    if where := environment.get("HEADWAY_STORE"):
+        refuse_wrong_store(where, "HEADWAY_STORE")
     if "HEADWAY" in environment:
         said["off"] = _is_off(environment["HEADWAY"])
     return msgspec.structs.replace(settings, **said) if said else settings
+
+
+def refuse_wrong_store(where: str, said_by: str) -> None:
+    """Let pass a text that names a store, such as ``"disk"`` or ``"redis://127.0.0.1:6379/0"``.
+
+    Raises:
+        BadSetup: it names none; says what *said_by* may say, and shows no password.
+    """
+    if wrong := wrong_store(where):
+        raise BadSetup(f"{said_by} {wrong}")
 
 
 def _from_file(path: Path | None) -> Settings:

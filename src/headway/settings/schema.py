@@ -7,6 +7,8 @@ from datetime import date
 
 import msgspec
 
+from .where import WAYS, why_no_store, without_password
+
 
 class OwnPrice(msgspec.Struct, frozen=True, kw_only=True):
     """A model's price in US dollars per million tokens, for ``headway.prices``."""
@@ -27,7 +29,9 @@ class Settings(msgspec.Struct, frozen=True):
     log: str = ""
     """Levels by room for the ``headway`` command, such as ``"stores=debug"``. ``HEADWAY_LOG``."""
     folder: str = ".headway"
-    """Where runs are kept. ``HEADWAY_FOLDER``."""
+    """Where runs are kept, and the disk store. ``HEADWAY_FOLDER``."""
+    store: str = "memory"
+    """Where ``open_store()`` keeps answers: memory, disk, disk:PATH, a URL. ``HEADWAY_STORE``."""
     prices: dict[str, OwnPrice] = {}
     """By ``provider/model``: instead of, or beside, what the built-in table says."""
 
@@ -36,6 +40,7 @@ _MUST_BE = {
     "off": "true or false",
     "log": 'text such as "debug" or "stores=debug,runs=info"',
     "folder": 'the path of a folder, such as ".headway"',
+    "store": f"one of {WAYS}",
     "prices": 'tables by provider and model, such as [prices."openai/gpt-x"]',
 }
 
@@ -60,8 +65,17 @@ def checked(values: Mapping[str, object]) -> Settings:
             raise WrongValue((name,), f"there is no setting `{name}`; {near(name, known)}")
         is_wrong = name != "prices" and type(value) is not type(getattr(Settings(), name))
         if is_wrong or (name == "folder" and not value):
-            raise WrongValue((name,), f"`{name}` must be {_MUST_BE[name]}, not {value!r}")
+            said = type(value).__name__ if name == "store" else repr(value)
+            raise WrongValue((name,), f"`{name}` must be {_MUST_BE[name]}, not {said}")
+        if name == "store" and (wrong := wrong_store(str(value))):
+            raise WrongValue((name,), f"`store` {wrong}")
     return msgspec.convert({**values, "prices": _own_prices(values.get("prices", {}))}, Settings)
+
+
+def wrong_store(where: str) -> str | None:
+    """What is wrong with *where* as the name of a store, its password left out."""
+    why = why_no_store(where)
+    return None if why is None else f"is {without_password(where)!r}: {why}"
 
 
 def near(name: str, known: Sequence[str]) -> str:
