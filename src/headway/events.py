@@ -113,6 +113,19 @@ class StoreFailed(Event, frozen=True, tag=True):
     error: str
 
 
+class StoreStateChanged(Event, frozen=True, tag=True, omit_defaults=True):
+    """What the second tier of a store is now: ``state`` is down, up, in doubt or repaired.
+
+    Down: it failed or kept a caller waiting, and is let alone but for probes; memory goes on.
+    Up: it answers again. In doubt: news of invalidations were lost, so what memory holds is asked
+    for again. Repaired: it was told what it had missed; ``detail`` counts that.
+    """
+
+    store: str
+    state: str
+    detail: str | None = None
+
+
 class GraphPlanned(Event, frozen=True, tag=True):
     """A graph is about to run: what each step needs, and its expected seconds."""
 
@@ -148,6 +161,7 @@ AnyEvent = (
     | ModelAnswered
     | PolicyActed
     | StoreFailed
+    | StoreStateChanged
     | GraphPlanned
     | StepSettled
     | Progress
