@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from . import clock
@@ -23,17 +23,30 @@ _CHUNKS_A_TURN = 32
 class Recording(Generic[T]):
     """The chunks so far, how they ended, and the task that fetches more."""
 
+    _loop: asyncio.AbstractEventLoop
+    _task: asyncio.Task[None]
+
     def __init__(self, source: AsyncIterable[T]) -> None:
-        self.chunks: list[T] = []
+        self._begin([], clock.now())
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._record(source))
+
+    @classmethod
+    def finished(cls, chunks: Iterable[T], made_at: float) -> Recording[T]:
+        """A recording of *chunks* that has come to a good end; needs no loop."""
+        recording = cls.__new__(cls)
+        recording._begin(list(chunks), made_at)
+        recording.ended = True
+        return recording
+
+    def _begin(self, chunks: list[T], made_at: float) -> None:
+        self.chunks, self.made_at = chunks, made_at
         self.ended = False
         self.error: BaseException | None = None
-        self.made_at = clock.now()
         self._holders = 0
         self._waiting: list[asyncio.Future[None]] = []
         self._on_chunk: list[Callable[[], None]] = []
         self._when_done: list[WhenDone] = []
-        self._loop = asyncio.get_running_loop()
-        self._task = self._loop.create_task(self._record(source))
 
     async def _record(self, source: AsyncIterable[T]) -> None:
         error: BaseException | None = None
@@ -174,6 +187,14 @@ class Stream(Generic[T]):
         if recording.error is not None and not recording.chunks:
             raise recording.error
         return stream
+
+    @classmethod
+    def of(cls, chunks: Iterable[T], *, made_at: float | None = None) -> Stream[T]:
+        """A stream of *chunks* that has ended; anywhere, with or without a loop.
+
+        It counts as recorded at *made_at*, in seconds since the epoch; default: now.
+        """
+        return cls(Recording.finished(chunks, clock.now() if made_at is None else made_at))
 
     def again(self) -> Stream[T]:
         """Another handle on the same recording, with a life of its own."""

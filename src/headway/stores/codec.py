@@ -25,7 +25,10 @@ from ..errors import BadSetup, Unstorable
 from . import compression
 from .entry import Entry
 from .size import parse_bytes
+from .value_classes import register, type_name
 from .values import from_form, is_plain, to_form
+
+__all__ = ["Codec", "register"]
 
 log = logging.getLogger("headway.stores")
 
@@ -35,8 +38,8 @@ LEAST_SECRET_BYTES: Final = 16
 _MAGIC: Final = b"HWE"
 _SIGNED, _COMPRESSED, _TYPED = 1, 2, 4
 _HEADS: Final = [_MAGIC + bytes((FORMAT, flags)) for flags in range(8)]
-_FLAGS_AT: Final = len(_MAGIC) + 1
-_PROOF_AT: Final = _FLAGS_AT + 1
+_FLAGS_OF: Final = {head: flags for flags, head in enumerate(_HEADS)}
+_PROOF_AT: Final = len(_MAGIC) + 2
 _BODY_AT: Final = _PROOF_AT + 32
 
 
@@ -49,6 +52,9 @@ class _Body(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=Fals
     mark: int
     value: Any
 
+
+_NOT_IN_MESSAGE_PACK: Final = (OverflowError, UnicodeEncodeError)
+"""What an int of more than 64 bits, and half a character, raise."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Body).decode
@@ -109,10 +115,8 @@ class Codec:
 
     def _decoded(self, name: str, written: bytes) -> Entry | None:
         head, body = written[:_PROOF_AT], written[_BODY_AT:]
-        if head not in _HEADS:
-            return None
-        flags = head[_FLAGS_AT]
-        if bool(flags & _SIGNED) is not self.is_signing:
+        flags = _FLAGS_OF.get(head)
+        if flags is None or bool(flags & _SIGNED) is not self.is_signing:
             return None
         if not hmac.compare_digest(written[_PROOF_AT:_BODY_AT], self._proof(head, name, body)):
             return None
@@ -145,17 +149,26 @@ def _checked(secret: bytes | str | None) -> bytes | None:
 
 
 def _body_of(entry: Entry) -> tuple[int, bytes]:
+    """The flags of the body, and the body."""
     value = entry.value
-    if is_plain(value):
-        try:
-            return 0, _written(entry, value)
-        except (OverflowError, UnicodeEncodeError):  # 65 bits, or half a character
-            pass
-    form = to_form(value)
     try:
-        return _TYPED, _written(entry, form)
-    except Exception as wrong:
-        raise Unstorable(f"an entry cannot be written down: {wrong}") from wrong
+        if is_plain(value):
+            try:
+                return 0, _written(entry, value)
+            except _NOT_IN_MESSAGE_PACK:
+                pass
+        else:
+            try:
+                return _TYPED, _written(entry, to_form(value))
+            except _NOT_IN_MESSAGE_PACK:
+                pass
+        return _TYPED, _written(entry, to_form(value, is_sure=True))
+    except Unstorable:
+        raise
+    except Exception as wrong:  # of the classes in it, or while somebody changes it
+        raise Unstorable(
+            f"a value of type {type_name(type(value))} cannot be written down: {wrong!r}"
+        ) from wrong
 
 
 def _written(entry: Entry, value: object) -> bytes:
