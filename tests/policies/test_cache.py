@@ -3,7 +3,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Hashable, Iterable
+from collections.abc import AsyncIterator, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from headway import (
     scope,
     without,
 )
-from headway.policies.cache import MOST_PAUSES, REFRESH_PAUSE_S
+from headway.policies.refresh import MOST_PAUSES, REFRESH_PAUSE_S
 from headway.testing import FakeClock
 from headway.testing.clock import settle
 from tests.policies.work import Work, actions, nothing_left_behind, on_threads
@@ -200,7 +200,7 @@ async def test_a_stream_that_may_not_be_kept_is_run_again(
     async with nothing_left_behind():
         assert await (await write("x")).collect() == [1]
         assert await (await write("x")).collect() == [2]
-    assert not cache._loads
+    assert not cache._loads.keys()
     assert ("KeyError" in caplog.text) is (verdict == "cannot say")
 
 
@@ -294,7 +294,7 @@ async def test_the_pauses_of_many_questions_are_swept_out(time: FakeClock) -> No
             await time.advance(REFRESH_PAUSE_S)
     await settle()
     assert cache.statistics().refreshes_failed == MOST_PAUSES + 200
-    assert len(cache._refresh_not_before) < MOST_PAUSES
+    assert len(cache._refreshes._not_before) < MOST_PAUSES
 
 
 async def test_who_misses_while_a_refresh_runs_joins_it(time: FakeClock) -> None:
@@ -733,6 +733,7 @@ class BrokenStore:
     """A store in which nothing works."""
 
     name = "broken"
+    is_shared = False
 
     def __init__(self, is_local: bool) -> None:
         self.is_local = is_local
@@ -745,7 +746,13 @@ class BrokenStore:
     async def get(self, key: Hashable) -> Entry | None:
         raise OSError("cannot get")
 
+    async def get_many(self, keys: Sequence[Hashable]) -> list[Entry | None]:
+        raise OSError("cannot get")
+
     async def set(self, key: Hashable, entry: Entry) -> None:
+        raise OSError("cannot set")
+
+    async def set_many(self, entries: Mapping[Hashable, Entry]) -> None:
         raise OSError("cannot set")
 
     async def delete(self, key: Hashable) -> None:

@@ -1,13 +1,17 @@
 """One file, one policy: what may stand around a call."""
 
 from .batch import Batch
-from .cache import Cache, CacheStatistics
+from .cache import Cache
+from .cache_statistics import CacheStatistics
 from .decorator import Answer, AsyncOperation, SyncOperation, batched, build, operation
 from .fallback import Fallback
+from .last_answer import LastAnswer, answer_version, last_answer
 from .limit import Limit
+from .market_hours import until
 from .retry import Retry
 from .share import Share
 from .timeout import Timeout
+from .warm import WarmResult, warm
 from .watch import Watch, note
 
 __all__ = [
@@ -17,14 +21,20 @@ __all__ = [
     "Cache",
     "CacheStatistics",
     "Fallback",
+    "LastAnswer",
     "Limit",
     "Retry",
     "Share",
     "SyncOperation",
     "Timeout",
+    "WarmResult",
     "Watch",
+    "answer_version",
     "batched",
     "build",
+    "last_answer",
     "note",
     "operation",
+    "until",
+    "warm",
 ]

@@ -2,74 +2,61 @@
 
 from __future__ import annotations
 
-import copy as copying
-import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-import msgspec
-
-from .. import bridge, clock, events, settings
+from .. import bridge, clock, settings
 from ..call import Call, Operation, Place, Proceed
 from ..clock import Duration
 from ..errors import BadSetup, NoKey
 from ..keys import digest
-from ..scope import current
-from ..stores import Entry, MemoryStore, Store, StoreStatistics
+from ..stores import Entry, MemoryStore, Store
 from ..stores.memory import digest_of_repr
-from ..stream import Recording, Stream
+from ..stores.shared import SharedStore
+from ..stream import Stream
+from .cache_statistics import CacheStatistics
+from .freshness import Freshness, Ttl, positive_seconds
+from .kept_errors import Errors, KeptErrors, anew
+from .last_answer import own
+from .lease import Leases
+from .load import Loads
+from .privacy import Privacy, refuse_local
+from .refresh import Refreshes
 from .share import Share
-from .tags import Tags, refuse_gaps, tags_of
-from .watch import note
+from .store_failures import StoreFailures
+from .tags import Tags, refuse_gaps
+from .timeout import Late, in_time
 from .whose import ScopeOf, reader_of
-
-log = logging.getLogger("headway.policies")
-
-
-REFRESH_PAUSE_S = 1.0
-"""After a refresh failed, how long stale answers are served before the next try."""
-
-MOST_PAUSES = 1000
-"""So many pauses are remembered before those that are over are swept out."""
-
-
-class CacheStatistics(msgspec.Struct, frozen=True):
-    """What a cache has answered since it was made, and what its store holds."""
-
-    hits: int
-    misses: int
-    joined: int
-    stale: int
-    refreshed: int
-    refreshes_failed: int
-    store_failures: int
-    store: StoreStatistics
-
-    @property
-    def hit_rate(self) -> float | None:
-        """Share of questions answered without waiting; None before the first question."""
-        asked = self.hits + self.misses + self.joined + self.stale
-        return (self.hits + self.stale) / asked if asked else None
 
 
 class Cache:
     """Keeps answers for *ttl* and gives them again; equal questions asked at once run once.
 
     Answers are treated as frozen: every caller gets the same object, unless ``copy=True`` gives
-    each caller a deep copy of its own. None is kept like any answer; an error, a cancelled call or
-    a broken stream never is. A store that fails makes the program slower, not wrong.
+    each caller a deep copy of its own. None is kept like any answer; an error (but for *errors*), a
+    cancelled call or a broken stream never is. A store that fails makes the program slower, not
+    wrong. On a shared store equal questions run once among all its processes.
 
     Args:
-        ttl: how long an answer is good: seconds or text like ``"15m"``.
+        ttl: how long an answer is good: seconds or text like ``"15m"``; or a function of the answer
+            that gives that, None for "do not keep it", such as ``until("16:00", zone=...)``.
+        jitter: share of *ttl*, 0 to 0.5, that chance may take away, so that not all end at once.
         stale_for: how much longer it may be served, marked stale, while a fresh one is fetched in
             the background; also when fetching fails.
+        soft_timeout: with *stale_for*: wait so long for the fresh one before giving the stale one.
+        refresh_at: share of *ttl*, such as 0.8, after which a hit begins a refresh beside it.
+        errors: which errors to keep and how long, ``{LookupError: "30s"}``; in memory only.
+        private: keep answers in this process's memory, whatever the store is.
         scope: whose answers these are. ``"tenant"``, ``"session"``, ``"agent"`` or ``"run"`` read
             that name from the scope (missing is an error, never "all"); or a function that returns
             it.
         tags: names for ``invalidate``, with arguments filled in: ``("company:{symbol}",)``; or a
-            function of the operation's arguments.
+            function of the operation's arguments. ``"company:NVDA"`` also bears ``"company:*"``.
         store: where answers rest; a store given to several caches is shared. Default: memory.
+        lease: on a shared store: a process that dies in its work is replaced after so long; None
+            lets every process do its own.
+        copy: give each caller a deep copy of its own.
         every: on a wire, keep also what is not repeatable, such as a model asked to be random.
     """
 
@@ -77,39 +64,63 @@ class Cache:
 
     def __init__(
         self,
-        ttl: Duration,
+        ttl: Ttl,
         *,
+        jitter: float = 0.0,
         stale_for: Duration = 0,
+        soft_timeout: Duration | None = None,
+        refresh_at: float | None = None,
+        errors: Errors | None = None,
+        private: bool = False,
         scope: ScopeOf | None = None,
         tags: Tags = (),
         store: Store | None = None,
+        lease: Duration | None = "2s",
         copy: bool = False,
         every: bool = False,
     ) -> None:
-        self.ttl_s = _positive("ttl", ttl)
-        self.stale_for_s = _seconds("stale_for", stale_for)
-        if isinstance(tags, str):
-            raise BadSetup(
-                f"Cache(tags={tags!r}) would be one tag a letter; write tags=({tags!r},)"
-            )
-        if isinstance(store, type):
-            raise BadSetup(f"Cache(store={store.__name__}): give an object, {store.__name__}()")
-        self.tags, self.copy, self.every = tags, copy, every
+        self.freshness = Freshness(ttl, jitter=jitter, stale_for=stale_for, refresh_at=refresh_at)
+        self.soft_timeout_s = _patience(soft_timeout, self.freshness.stale_for_s)
+        _refuse_wrong(tags, store)
+        self.tags, self.copy, self.every, self.private = tags, copy, every, private
         self.store: Store = MemoryStore(name_key=_name) if store is None else store
         self._scope_of = reader_of(scope)
         self._off = settings.off_at_construction()
+        self._near, self._far = _names_of_tiers(self.store)
+        self._failures = StoreFailures(self.store)
+        self._privacy = Privacy(self.store, always=private)
+        self._errors = KeptErrors(errors) if errors else None
         self._share = Share()
-        self._loads: set[_Load] = set()
-        self._refresh_not_before: dict[Hashable, float] = {}
-        self._hits = self._stale = self._refreshed = self._refreshes_failed = 0
-        self._store_failures = 0
+        self._loads = Loads(
+            self.store,
+            self.freshness,
+            self._privacy,
+            self._failures,
+            tags=tags,
+            copies=copy,
+            errors=self._errors,
+            leases=self._leases(lease),
+            far=self._far,
+        )
+        self._refreshes = Refreshes(self._share, self._loads)
+        self._has_early = refresh_at is not None
+        self._hits = self._far_hits = self._stale = self._errors_served = 0
+
+    def _leases(self, lease: Duration | None) -> Leases | None:
+        seconds = None if lease is None else positive_seconds("lease", lease)
+        if seconds is None or not self.store.is_shared:
+            return None
+        return Leases(cast(SharedStore, self.store), seconds, self._failures)
 
     def __repr__(self) -> str:
-        return f"Cache(ttl={self.ttl_s:g}, stale_for={self.stale_for_s:g})"
+        freshness = self.freshness
+        ttl = repr(freshness.ttl_of) if freshness.ttl_s is None else f"{freshness.ttl_s:g}"
+        return f"Cache(ttl={ttl}, stale_for={freshness.stale_for_s:g})"
 
     def check(self, operation: Operation) -> None:
-        """Refuse a tag with a gap that no argument fills."""
+        """Refuse a tag that no argument fills; on a shared store, a function without a name."""
         refuse_gaps(self.tags, operation)
+        refuse_local(operation, self.store)
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
         if self._off or settings.switched_off:
@@ -119,9 +130,10 @@ class Cache:
             entry = self.store.peek(key)
         except Exception as error:
             entry = None
-            self._store_failed("look-up", error)
+            self._failures.note("look-up", error)
+        call.tier = self._near
         if entry is None and not self.store.is_local:
-            entry = await self._got(key)
+            entry = await self._got(key, call)
         if entry is None:
             return await self._miss(key, call, proceed)
         now = clock.now()
@@ -129,145 +141,96 @@ class Cache:
         if now < entry.fresh_until:
             self._hits += 1
             call.source = "hit"
+            if self._has_early and self.freshness.is_early(entry, now):
+                self._refreshes.soon(entry, key, call, proceed)
+        elif self.soft_timeout_s is not None:
+            return await self._fresh_or_stale(entry, key, call, proceed)
         else:
-            self._stale += 1
-            call.source = "stale"
-            self._refresh_soon(key, call, proceed, now)
-        return self._own(entry.value)
+            self._serve_stale(call)
+            self._refreshes.soon(entry, key, call, proceed)
+        value = entry.value
+        return own(value, self.copy) if self.copy or type(value) is Stream else value
 
-    def _own(self, value: Any) -> Any:
-        """The value as this caller may have it."""
-        if type(value) is Stream:
-            return value.again()
-        return copying.deepcopy(value) if self.copy else value
-
-    async def _got(self, key: Hashable) -> Entry | None:
+    async def _got(self, key: Hashable, call: Call) -> Entry | None:
+        if self._privacy.covers(call):
+            return None
         await bridge.on_a_loop()
         try:
-            return await self.store.get(key)
+            entry = await self.store.get(key)
         except Exception as error:
-            self._store_failed("look-up", error)
+            self._failures.note("look-up", error)
             return None
+        if entry is not None:
+            call.tier = self._far
+            self._far_hits += clock.now() < entry.fresh_until
+        return entry
 
     async def _miss(self, key: Hashable, call: Call, proceed: Proceed) -> Any:
-        answer = await self._share.join(key, call, partial(self._load, key, proceed))
-        return self._own(answer) if self.copy else answer
+        if self._errors is not None and (kept := self._errors.peek(key)) is not None:
+            raise self._kept_error(call, kept)
+        call.tier = None
+        load = partial(self._loads.run, key, None, proceed, True)
+        answer = await self._share.join(key, call, load)
+        return own(answer, True) if self.copy else answer
 
-    async def _load(self, key: Hashable, proceed: Proceed, call: Call) -> Any:
-        load = _Load(key, tags_of(self.tags, call), self.store.mark())
-        self._loads.add(load)
-        is_live = False
-        try:
-            answer = await proceed(call)
-            if isinstance(answer, Stream):
-                # Kept when complete: a broken or abandoned one is not an answer.
-                is_live, recording = True, answer.recording
-                keeps = call.operation.keeps
-                recording.when_done(partial(self._stream_done, key, load, recording, keeps))
-            elif _is_kept(call.operation.keeps, answer):
-                await self._keep(key, load, answer)
-        finally:
-            if not is_live:
-                self._loads.discard(load)
-        return answer
+    def _kept_error(self, call: Call, kept: Entry) -> Exception:
+        self._hits += 1
+        self._errors_served += 1
+        call.source, call.tier = "hit", "memory"
+        call.age_s = max(0.0, clock.now() - kept.made_at)
+        return anew(kept.value)
 
-    def _stream_done(
-        self,
-        key: Hashable,
-        load: _Load,
-        recording: Recording[Any],
-        keeps: Callable[[Any], bool] | None,
-        error: BaseException | None,
-    ) -> None:
-        stream = Stream(recording)
-        if error is None and _is_kept(keeps, stream):
-            bridge.now_or_background(self._keep_stream(key, load, stream))
-        else:
-            self._loads.discard(load)
+    def _serve_stale(self, call: Call) -> None:
+        self._stale += 1
+        call.source = "stale"
 
-    async def _keep_stream(self, key: Hashable, load: _Load, stream: Stream[Any]) -> None:
-        if not self.store.is_local:
-            await bridge.on_a_loop()
-        try:
-            await self._keep(key, load, stream)
-        finally:
-            self._loads.discard(load)
-
-    async def _keep(self, key: Hashable, load: _Load, value: Any) -> None:
-        if load.is_forgotten():
-            return
-        now = clock.now()
-        fresh_until = now + self.ttl_s
-        entry = Entry(
-            copying.deepcopy(value) if self.copy and not isinstance(value, Stream) else value,
-            made_at=now,
-            fresh_until=fresh_until,
-            stale_until=fresh_until + self.stale_for_s,
-            tags=load.tags,
-            mark=load.mark,
-        )
-        try:
-            await self.store.set(key, entry)
-            if load.is_forgotten():  # while a slow store was writing
-                await self.store.delete(key)
-        except Exception as error:
-            self._store_failed("store", error)
-
-    def _refresh_soon(self, key: Hashable, call: Call, proceed: Proceed, now: float) -> None:
-        if self._share.is_running(key) or now < self._refresh_not_before.get(key, 0.0):
-            return
-        if len(self._refresh_not_before) >= MOST_PAUSES:
-            pauses = self._refresh_not_before.items()
-            self._refresh_not_before = {key: end for key, end in pauses if end > now}
-        self._refresh_not_before[key] = now + REFRESH_PAUSE_S
-        again = Call(call.operation, call.args, call.kwargs)
-        bridge.background(self._refresh(key, again, proceed))
-
-    async def _refresh(self, key: Hashable, call: Call, proceed: Proceed) -> None:
-        began, action, detail = clock.monotonic(), "refreshed", ""
-        try:
-            await self._share.join(key, call, partial(self._load, key, proceed), counted=False)
-        except Exception as error:
-            self._refreshes_failed += 1
-            action, detail = "refresh failed", type(error).__name__
-        else:
-            self._refreshed += 1
-            self._refresh_not_before.pop(key, None)
-        if events.listeners:
-            note(call, action, seconds=clock.monotonic() - began, detail=detail or None)
-
-    def _store_failed(self, doing: str, error: Exception) -> None:
-        # One warning: what fails once mostly goes on failing, and every time is an event.
-        level = logging.DEBUG if self._store_failures else logging.WARNING
-        self._store_failures += 1
-        log.log(level, "%s: a %s failed: %r", self.store.name, doing, error)
-        if events.listeners:
-            here = current.get()
-            events.emit(
-                events.StoreFailed(
-                    at=clock.now(), run=here.run, store=self.store.name, error=type(error).__name__
-                )
-            )
+    async def _fresh_or_stale(
+        self, entry: Entry, key: Hashable, call: Call, proceed: Proceed
+    ) -> Any:
+        """The fresh answer if it comes in time, else the stale one; the refresh goes on."""
+        await bridge.on_a_loop()
+        if self._refreshes.soon(entry, key, call, proceed):
+            told = call.age_s, call.tier
+            call.age_s = call.tier = None
+            load = partial(self._loads.run, key, entry, proceed, False)
+            joining = self._share.join(key, call, load, counted=False)
+            try:
+                answer = await in_time(joining, self.soft_timeout_s or 0.0)
+            except (Exception, Late):
+                call.age_s, call.tier = told
+            else:
+                self._share.count(call.source)
+                return own(answer, True) if self.copy else answer
+        self._serve_stale(call)
+        return own(entry.value, self.copy)
 
     async def forget(self, call: Call) -> None:
         """Drop the answer to *call*; work under way on it will not be kept, nor joined any more."""
         key = call.key if self._scope_of is None else (call.key, self._scope_of())
         self._detach({key})
+        if self._errors is not None:
+            self._errors.drop(key)
         if not self.store.is_local:
             await bridge.on_a_loop()
         await self.store.delete(key)
 
     async def invalidate(self, *tags: str) -> None:
-        """Drop every answer with one of *tags*, and what is being fetched under them now."""
-        wanted = set(tags)
-        self._detach({load.key for load in list(self._loads) if wanted.intersection(load.tags)})
+        """Drop every answer with one of *tags*, and what is being fetched under them now.
+
+        ``"company:*"`` is one tag like any other, borne by all that is tagged ``"company:..."``.
+        """
+        self._detach(self._loads.keys_with(tags))
+        if self._errors is not None:
+            self._errors.invalidate(tags)
         if not self.store.is_local:
             await bridge.on_a_loop()
         await self.store.invalidate(tags)
 
     async def clear(self) -> None:
         """Drop every answer."""
-        self._detach({load.key for load in list(self._loads)})
+        self._detach(self._loads.keys())
+        if self._errors is not None:
+            self._errors.clear()
         if not self.store.is_local:
             await bridge.on_a_loop()
         await self.store.clear()
@@ -275,49 +238,34 @@ class Cache:
     def _detach(self, keys: set[Hashable]) -> None:
         for key in keys:
             self._share.detach(key)
-        # One key may have several: work that was detached before goes on for those who wait.
-        for load in list(self._loads):
-            if load.key in keys:
-                load.forget()
+        self._loads.forget(keys)
 
     def statistics(self) -> CacheStatistics:
         """How questions were answered so far, and what the store holds."""
+        taken, far = self._loads.taken, self._far_hits
+        by_tier = {self._near: self._hits - far}
+        if not self.store.is_local:
+            by_tier[self._far] = by_tier.get(self._far, 0) + far
         return CacheStatistics(
             hits=self._hits,
-            misses=self._share.led,
-            joined=self._share.joined,
+            misses=self._share.led - taken,
+            joined=self._share.joined + taken,
             stale=self._stale,
-            refreshed=self._refreshed,
-            refreshes_failed=self._refreshes_failed,
-            store_failures=self._store_failures,
+            refreshed=self._refreshes.done,
+            refreshes_failed=self._refreshes.failed,
+            store_failures=self._failures.count,
             store=self.store.statistics(),
+            hits_by_tier=by_tier,
+            errors_served=self._errors_served,
+            unchanged=self._loads.unchanged,
+            refreshed_early=self._refreshes.early,
         )
 
 
-def _is_kept(keeps: Callable[[Any], bool] | None, answer: object) -> bool:
-    """What *keeps* says; if it fails the answer reaches its caller, and is not kept."""
-    try:
-        return keeps is None or keeps(answer)
-    except Exception:
-        log.warning("keeps= failed; the answer is not kept", exc_info=True)
-        return False
-
-
-class _Load:
-    """Work under way for the store: its key, its tags and the store's mark when it began."""
-
-    __slots__ = ("_forgotten", "key", "mark", "tags")
-
-    def __init__(self, key: Hashable, tags: tuple[str, ...], mark: int) -> None:
-        self.key, self.tags, self.mark, self._forgotten = key, tags, mark, False
-
-    def forget(self) -> None:
-        """Let its answer not be kept."""
-        self._forgotten = True
-
-    def is_forgotten(self) -> bool:
-        """Whether its answer became void while it was made."""
-        return self._forgotten
+def _names_of_tiers(store: Store) -> tuple[str, str]:
+    """Where ``peek`` finds an answer, and where ``get`` does."""
+    second: str | None = getattr(store, "second_name", None)
+    return (store.name, store.name) if second is None else ("memory", second)
 
 
 def _name(key: Hashable) -> str:
@@ -328,17 +276,19 @@ def _name(key: Hashable) -> str:
         return digest_of_repr(key)
 
 
-def _seconds(name: str, duration: Duration) -> float:
-    try:
-        return clock.seconds(duration)
-    except ValueError as wrong:
-        raise BadSetup(f"Cache({name}=...): {wrong}") from None
-
-
-def _positive(name: str, duration: Duration) -> float:
-    seconds = _seconds(name, duration)
-    if seconds <= 0:
+def _patience(soft_timeout: Duration | None, stale_for_s: float) -> float | None:
+    if soft_timeout is None:
+        return None
+    if not stale_for_s:
         raise BadSetup(
-            f"Cache({name}={duration!r}) would keep nothing; use more than 0, or no Cache"
+            f"Cache(soft_timeout={soft_timeout!r}) has nothing to give when the time is over; "
+            "say how long stale answers will do: stale_for="
         )
-    return seconds
+    return positive_seconds("soft_timeout", soft_timeout)
+
+
+def _refuse_wrong(tags: Tags, store: object) -> None:
+    if isinstance(tags, str):
+        raise BadSetup(f"Cache(tags={tags!r}) would be one tag a letter; write tags=({tags!r},)")
+    if isinstance(store, type):
+        raise BadSetup(f"Cache(store={store.__name__}): give an object, {store.__name__}()")

@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakSet
 
 from .. import bridge, settings
-from ..call import Call, Place, Proceed
+from ..call import Call, Place, Proceed, Source
 from ..errors import CallCancelled
 from ..stream import Recording, Stream
 
@@ -50,6 +50,12 @@ class Share:
         return (flight is not None and not flight.loop.is_closed()) or (
             recording is not None and recording.is_live
         )
+
+    def count(self, source: Source) -> None:
+        """Count a question that was answered by a ``join`` that did not."""
+        with self._lock:
+            self.led += source == "ran"
+            self.joined += source != "ran"
 
     def detach(self, key: Hashable) -> None:
         """Let work on *key* finish for those who wait; whoever asks from now on begins anew."""

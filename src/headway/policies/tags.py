@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from string import Formatter
 
 from ..call import Call, Operation
@@ -14,13 +15,29 @@ Tags = Sequence[str] | Callable[..., Sequence[str]]
 """Templates such as ``"company:{symbol}"``, or a function of the operation's arguments."""
 
 
+MOST_PREFIXES = 16
+"""Of a tag with more separators than these, the first so many prefixes count."""
+
+
 def tags_of(tags: Tags, call: Call) -> tuple[str, ...]:
-    """The tags of the answer to *call*."""
+    """The tags of the answer to *call*, and the prefixes that it can be dropped by."""
     if not tags:
         return ()
     if callable(tags):
-        return tuple(tags(*call.args, **call.kwargs))
-    return tuple(tag.format_map(call.arguments) for tag in tags)
+        return with_prefixes(tags(*call.args, **call.kwargs))
+    return with_prefixes([tag.format_map(call.arguments) for tag in tags])
+
+
+def with_prefixes(tags: Sequence[str]) -> tuple[str, ...]:
+    """*tags* and, for each separator in one, what stands before it with a star behind.
+
+    ``"a:b/c"`` also bears ``"a:*"`` and ``"a:b/*"``: to drop all under a prefix is to drop one tag.
+    """
+    borne = dict.fromkeys(tags)
+    for tag in tags:
+        ends = (place + 1 for place, letter in enumerate(tag) if letter in ":/")
+        borne.update({f"{tag[:end]}*": None for end in islice(ends, MOST_PREFIXES)})
+    return tuple(borne)
 
 
 def refuse_gaps(tags: Tags, operation: Operation) -> None:
