@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from importlib import resources
 
@@ -117,5 +118,15 @@ class CompanyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def company_table() -> CompanyTable:
     """The table that the package carries. Read and checked on the first call, then kept."""
+    return msgspec.json.decode(_written(), type=CompanyTable)
+
+
+@cache
+def table_digest() -> str:
+    """Tells this table from any other: 16 hexadecimal digits of its file's SHA-256."""
+    return hashlib.sha256(_written()).hexdigest()[:16]
+
+
+def _written() -> bytes:
     path = resources.files("headway.apps.research") / "data" / "companies.json"
-    return msgspec.json.decode(path.read_bytes(), type=CompanyTable)
+    return path.read_bytes()

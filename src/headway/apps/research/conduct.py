@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from headway import StepFailed, clock, earlier, listen, record
+from headway import StepFailed, Store, clock, earlier, listen, record
 
 from .by_graph import research_graph
 from .company_data import company_profile
@@ -50,6 +50,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     caps: Caps = Caps()
     http: httpx2.AsyncClient | None = None
     """The client that asks the model; None opens one of its own, through Headway."""
+    store: Store | None = None
+    """Where answers of data tools and model are kept, and stays open; None: in memory."""
 
 
 async def conduct(setting: Setting, *, through_headway: bool = True) -> Conducted:
@@ -91,7 +93,7 @@ async def _client(setting: Setting, opened: AsyncExitStack) -> httpx2.AsyncClien
             f"no price is known for {setting.model}, so --max-cost cannot be kept: set one in "
             "headway.toml, or use --max-tokens"
         )
-    return await opened.enter_async_context(door.opened(setting.http))
+    return await opened.enter_async_context(door.opened(setting.http, setting.store))
 
 
 class _Work:
@@ -101,7 +103,9 @@ class _Work:
         self.setting, self.through_headway = setting, through_headway
         self.symbol = normal_symbol(setting.symbol)
         self.pace = Pace(setting.scale)
-        self.tools = DataTools(self.pace, share_for="1h" if through_headway else None)
+        self.tools = DataTools(
+            self.pace, share_for="1h" if through_headway else None, store=setting.store
+        )
         day = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
         company = company_profile(self.symbol).short_name
         self.desk = Desk(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
-from headway import Cache, CacheStatistics, Policy, operation
+from headway import Cache, CacheStatistics, Policy, Store, operation
 
 from .company_data import (
     company_filings,
@@ -21,6 +21,7 @@ from .company_records import (
     Comparison,
     Period,
 )
+from .company_table import table_digest
 from .model_view import ModelView, model_view
 from .pace import Pace
 from .price_path import PricePath, price_path
@@ -28,7 +29,15 @@ from .price_path import PricePath, price_path
 P = ParamSpec("P")
 T = TypeVar("T")
 
+ANSWERS = 1
+"""Raised when a tool begins to answer otherwise on the same data, so that no kept answer stays."""
+
 TOOLS = ("profile", "financials", "filings", "compare", "model_view", "price_path")
+
+
+def answers_version() -> str:
+    """What kept answers are good for: these data, and these tools."""
+    return f"{ANSWERS}, {table_digest()}"
 
 
 class DataTools:
@@ -36,12 +45,18 @@ class DataTools:
 
     All raise UnknownTicker. The counts are taken inside the tools, so they can be held against a
     receipt; a question is the tool and its arguments.
+
+    Args:
+        share_for: how long answers are kept; None keeps none.
+        store: where; None keeps them in memory, for these tools alone.
     """
 
-    def __init__(self, pace: Pace, *, share_for: str | None = None) -> None:
+    def __init__(
+        self, pace: Pace, *, share_for: str | None = None, store: Store | None = None
+    ) -> None:
         self._pace = pace
         self._caches: list[Cache] = []
-        self._share_for = share_for
+        self._share_for, self._store = share_for, store
         self.asked: Counter[tuple[str, tuple[object, ...]]] = Counter()
         self.ran: Counter[tuple[str, tuple[object, ...]]] = Counter()
         self._profile = self._tool("profile", company_profile)
@@ -78,7 +93,11 @@ class DataTools:
         return await self._price_path(symbol, days)
 
     def _tool(self, name: str, look_up: Callable[P, T]) -> Callable[P, Awaitable[T]]:
-        @operation(*self._policies(), name=name, kind="tool")
+        # Named and with its data's digest, because other processes, and later ones, share the
+        # store. A step of the graph has the name research.profile already.
+        called, version = f"research.tools.{name}", answers_version()
+
+        @operation(*self._policies(), name=called, version=version, kind="tool")
         async def fetch(*args: P.args, **kwargs: P.kwargs) -> T:
             self.ran[name, args] += 1
             await self._pace.spend(name)
@@ -93,7 +112,7 @@ class DataTools:
     def _policies(self) -> tuple[Policy, ...]:
         if self._share_for is None:
             return ()
-        self._caches.append(Cache(self._share_for))
+        self._caches.append(Cache(self._share_for, tags=_tags, store=self._store))
         return (self._caches[-1],)
 
     @property
@@ -104,3 +123,9 @@ class DataTools:
     def statistics(self) -> list[CacheStatistics]:
         """What the caches of the tools did; empty without caches."""
         return [cache.statistics() for cache in self._caches]
+
+
+def _tags(asked: str | tuple[str, ...], *_: object, **__: object) -> tuple[str, ...]:
+    """Those of the companies asked about, and one of all research."""
+    symbols = (asked,) if isinstance(asked, str) else asked
+    return ("research", *(f"company:{symbol.strip().upper()}" for symbol in symbols))

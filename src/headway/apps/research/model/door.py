@@ -6,7 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from headway import Cache, ModelAnswered, Policy, Retry, UpstreamFailed, clock, cost_of, through
+from headway import (
+    Cache,
+    ModelAnswered,
+    Policy,
+    Retry,
+    Store,
+    UpstreamFailed,
+    clock,
+    cost_of,
+    through,
+)
 
 from .address import ModelAddress, WrongModel
 
@@ -17,20 +27,24 @@ MISSING = "a model is asked over HTTP, which needs httpx2: pip install 'headway[
 ATTEMPTS, KEPT_FOR = 4, "1h"
 
 
-def policies() -> tuple[Policy, ...]:
+def policies(store: Store | None = None) -> tuple[Policy, ...]:
     """What stands around each exchange: kept answers, and the one layer of retries that there is.
+
+    Kept in *store*, or in memory.
 
     Repeated is what may pass: 408, 409, 429, 5xx and broken connections, after the time that the
     endpoint asks for, if it does.
     """
     from httpx2 import TransportError
 
-    return (Cache(KEPT_FOR), Retry(ATTEMPTS, on=(UpstreamFailed, TransportError)))
+    return (Cache(KEPT_FOR, store=store), Retry(ATTEMPTS, on=(UpstreamFailed, TransportError)))
 
 
 @asynccontextmanager
-async def opened(given: httpx2.AsyncClient | None) -> AsyncIterator[httpx2.AsyncClient]:
-    """The client given, which stays open, or one of its own, closed at the end.
+async def opened(
+    given: httpx2.AsyncClient | None, store: Store | None = None
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """The client given, which stays open, or one of its own on *store*, closed at the end.
 
     Raises:
         WrongModel: httpx2 is not installed.
@@ -44,7 +58,7 @@ async def opened(given: httpx2.AsyncClient | None) -> AsyncIterator[httpx2.Async
         if missing.name != "httpx2":
             raise
         raise WrongModel(MISSING) from None
-    async with through(httpx2, *policies()) as http:
+    async with through(httpx2, *policies(store)) as http:
         yield http
 
 
