@@ -1,4 +1,7 @@
-"""One file, one policy: what may stand around a call."""
+"""One file, one policy: what may stand around a call.
+
+``market_hours.until`` and ``warming.warm`` are taken from their files by those who need them.
+"""
 
 from .batch import Batch
 from .cache import Cache
@@ -7,11 +10,9 @@ from .decorator import Answer, AsyncOperation, SyncOperation, batched, build, op
 from .fallback import Fallback
 from .last_answer import LastAnswer, answer_version, last_answer
 from .limit import Limit
-from .market_hours import until
 from .retry import Retry
 from .share import Share
 from .timeout import Timeout
-from .warm import WarmResult, warm
 from .watch import Watch, note
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "Share",
     "SyncOperation",
     "Timeout",
-    "WarmResult",
     "Watch",
     "answer_version",
     "batched",
@@ -35,6 +35,4 @@ __all__ = [
     "last_answer",
     "note",
     "operation",
-    "until",
-    "warm",
 ]

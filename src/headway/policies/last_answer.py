@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy as copying
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from .. import clock
 from ..errors import BadSetup
@@ -13,8 +14,7 @@ from ..stores import Entry
 from ..stream import Stream
 
 
-@dataclass(frozen=True, slots=True)
-class LastAnswer:
+class LastAnswer(msgspec.Struct, frozen=True):
     """An answer about to be replaced, its age, and its version, "" if none was noted."""
 
     value: Any

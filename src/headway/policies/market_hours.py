@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from .. import clock
 from ..errors import BadSetup
@@ -31,7 +30,7 @@ def until(at: str, *, zone: str, days: str = "mon-sun") -> Callable[[object], fl
 class _Until:
     """Seconds until a time of day, whatever the answer is."""
 
-    def __init__(self, at: time, zone: ZoneInfo, days: frozenset[int], told: str) -> None:
+    def __init__(self, at: time, zone: tzinfo, days: frozenset[int], told: str) -> None:
         self._at, self._zone, self._days, self._told = at, zone, days, told
 
     def __call__(self, answer: object) -> float:
@@ -62,7 +61,9 @@ def _time(at: str) -> time:
     return told
 
 
-def _zone(zone: str) -> ZoneInfo:
+def _zone(zone: str) -> tzinfo:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # dear, and few need it
+
     try:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, TypeError, ValueError, OSError):
