@@ -6,7 +6,10 @@ async with through(httpx2, Cache("1d"), Retry(4, on=UpstreamFailed)) as http:
 
 from .elsewhere import elsewhere
 from .exchange import Exchange
+from .kept import register_answers
 from .through import through
 from .wrap import wrap
 
 __all__ = ["Exchange", "elsewhere", "through", "wrap"]
+
+register_answers()

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
+from ... import settings
 from ...call import Operation, Place, Policy
 from ...policies import Watch, build
+from ...stores.installation import installation_secret
 from ...wire.exchange import RequestFacts, read_request
 from ...wire.headers import MARK
 from ...wire.key import exchange_key, tenant_of
@@ -27,7 +29,7 @@ MOST_QUESTIONS: Final = 1024
 MOST_OPERATIONS: Final = 1024
 
 _SECRET: Final = secrets.token_bytes(32)
-"""Tenants in keys are HMACs under this, so that a key tells nobody which credential made it."""
+"""Requests are remembered, and tenants named in keys that stay in memory, by HMACs under this."""
 
 _OF_ONE_REQUEST: Final = frozenset(
     {b"idempotency-key", b"traceparent", b"tracestate", b"baggage", b"x-request-id"}
@@ -63,6 +65,7 @@ class Questions:
 
     def __init__(self, policies: Iterable[Policy]) -> None:
         self._policies = tuple(policies)
+        self._kept_secret: bytes | None = None
         self._known: dict[bytes, Question] = {}
         self._operations: dict[Hashable, Operation] = {}
 
@@ -85,7 +88,7 @@ class Questions:
         wishes = read_wishes(headers)
         key = exchange_key(
             facts,
-            tenant=tenant_of(headers, url, _SECRET),
+            tenant=tenant_of(headers, url, self._tenant_secret()),
             method=request.method,
             url=url,
             headers=headers,
@@ -106,6 +109,17 @@ class Questions:
             earlier_attempts=_number(headers.get("x-stainless-retry-count")),
             is_marked=MARK in headers,
         )
+
+    def _tenant_secret(self) -> bytes:
+        """Tenants in keys are HMACs under this, so that a key tells nobody which credential it is.
+
+        What other processes are to find must be named as they name it.
+        """
+        if self._kept_secret is None:
+            self._kept_secret = _SECRET
+            if any(map(_is_on_a_shared_store, self._policies)):
+                self._kept_secret = installation_secret(settings.current().folder)
+        return self._kept_secret
 
     def _keeping(self, facts: RequestFacts, why_not: str | None) -> tuple[list[Policy], str | None]:
         """Which policies may answer this request from what is kept or under way, or why none."""
@@ -201,6 +215,10 @@ def _may_repeat(method: str, headers: Mapping[str, str], facts: RequestFacts) ->
         return True
     body = facts.body
     return facts.wire != "other" and not (isinstance(body, dict) and body.get("store") is True)
+
+
+def _is_on_a_shared_store(policy: Policy) -> bool:
+    return getattr(getattr(policy, "store", None), "is_shared", False) is True
 
 
 def _digest(request: Request, body: bytes) -> bytes:
