@@ -81,9 +81,7 @@ class Codec:
         self, *, secret: bytes | str | None = None, compress_over: int | str | None = None
     ) -> None:
         self._secret = _checked(secret)
-        self.compress_over = None if compress_over is None else parse_bytes(compress_over)
-        if compress_over is not None:
-            compression.require_zstd(f"Codec(compress_over={compress_over!r})")
+        self.compress_over = _bound(compress_over)
 
     @property
     def is_signing(self) -> bool:
@@ -146,6 +144,18 @@ def _checked(secret: bytes | str | None) -> bytes | None:
             "more, such as secrets.token_hex(32) gives, and the same in every process"
         )
     return written
+
+
+def _bound(compress_over: int | str | None) -> int | None:
+    if compress_over is None:
+        return None
+    compression.require_zstd(f"Codec(compress_over={compress_over!r})")
+    try:
+        return parse_bytes(compress_over)
+    except BadSetup:
+        raise BadSetup(
+            f'Codec(compress_over={compress_over!r}) is no size; write a number or text like "4KB"'
+        ) from None
 
 
 def _body_of(entry: Entry) -> tuple[int, bytes]:
