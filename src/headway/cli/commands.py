@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from .. import settings
 from ..errors import BadSetup
-from . import demo, receipt, research, timeline
+from . import cache, demo, receipt, research, timeline
 
 
 class OneLineErrors(TyperGroup):
@@ -36,6 +36,7 @@ app.command(name="demo")(demo.demo)
 app.command(name="research")(research.research)
 app.command(name="receipt")(receipt.receipt)
 app.command(name="timeline")(timeline.timeline)
+app.add_typer(cache.app, name="cache")
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,241 @@
+"""``headway cache``: what a store that outlives its processes holds; clear, export and warm it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from .. import settings
+from ..errors import BadSetup
+
+if TYPE_CHECKING:
+    from .cache_contents import Contents
+    from .cache_file import Written
+    from .cache_questions import Warmed
+    from .cache_shelf import Shelf
+
+T = TypeVar("T")
+
+log = logging.getLogger("headway.cli")
+
+FAILED = 1
+AT_ONE_TIME = 500
+"""So many entries of a file go to a store together."""
+
+app = typer.Typer(
+    help="Look into a store that outlives its processes; clear it, export it, warm it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Where = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        help="disk, disk:PATH, redis://HOST:PORT/DB, rediss://... or unix://...; default: the "
+        "setting `store`.",
+    ),
+]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tag", help='Only what bears it; may be given again. "company:*" is a prefix.'),
+]
+
+
+@app.command()
+def show(
+    store: Where = "",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell what is kept: entries, bytes, ages, sizes, and by tag."""
+    import sys
+
+    import msgspec
+
+    from .cache_contents import in_words
+
+    found = _on(store, _contents)
+    text = in_words(found, sys.stdout.encoding or "ascii")
+    typer.echo(msgspec.json.encode(found) if json else text)
+
+
+async def _contents(shelf: Shelf, where: str) -> Contents:
+    from .. import clock
+    from ..stores import Entry
+    from .cache_contents import Counting
+    from .cache_shelf import walk
+
+    counting = Counting(clock.now())
+    async for _, written, found in walk(shelf):
+        if isinstance(found, Entry):
+            counting.add(found, len(written))
+        else:
+            counting.add_other(found)
+    return counting.contents(where, getattr(shelf, "max_bytes", None))
+
+
+@app.command()
+def clear(
+    tag: Tags = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that is kept.")] = False,
+    store: Where = "",
+) -> None:
+    """Make kept answers void, for all processes, at once: by tag, or all."""
+    tags = _checked(tag)
+    if bool(tags) is everything:
+        raise BadSetup("say what to clear: --tag TAG, as often as needed, or --all, not both")
+
+    async def work(shelf: Shelf, where: str) -> str:
+        await (shelf.clear() if everything else shelf.invalidate(tags))
+        return where
+
+    where = _on(store, work)
+    told = "everything" if everything else f"what bears {' or '.join(tags)}"
+    typer.echo(f"void from now on, in {where}: {told}")
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write; its owner alone can read it.")],
+    tag: Tags = None,
+    store: Where = "",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write kept answers to a file, which `headway cache warm` brings into another store.
+
+    The file holds answers: treat it as you treat them.
+    """
+    from .cache_file import write_entries
+
+    tags = frozenset(_checked(tag))
+
+    async def work(shelf: Shelf, where: str) -> str:
+        count = await write_entries(file, _chosen(shelf, tags), force=force)
+        return f"{count:,} entries of {where} are in {file}"
+
+    typer.echo(_on(store, work))
+
+
+async def _chosen(shelf: Shelf, tags: frozenset[str]) -> AsyncIterator[Written]:
+    """What can be served; of what is signed nothing is known, so it goes along unless a tag is."""
+    from ..stores import Entry
+    from .cache_shelf import walk
+
+    async for name, written, found in walk(shelf):
+        if isinstance(found, Entry):
+            is_chosen = not tags or not tags.isdisjoint(found.tags)
+        else:
+            is_chosen = found == "signed" and not tags
+        if is_chosen:
+            yield name, written
+
+
+@app.command()
+def warm(
+    source: Annotated[
+        str, typer.Argument(help="An exported file, or an operation: package.module:operation.")
+    ],
+    questions: Annotated[
+        Path | None,
+        typer.Argument(
+            help='For an operation: a file of its questions, a line each, ["NVDA"] or '
+            '{"symbol": "NVDA"}.'
+        ),
+    ] = None,
+    at_once: Annotated[int, typer.Option(help="So many questions at a time.", min=1)] = 4,
+    store: Where = "",
+) -> None:
+    """Fill a store: from an exported file, or by asking an operation of a program.
+
+    The operation's module is looked for in the current folder; its answers go where its own Cache
+    keeps them. Ends with 1 if a question failed.
+    """
+    if questions is not None:
+        _warm_by_asking(source, questions, at_once, store)
+    elif ":" in source and not Path(source).exists():
+        raise BadSetup(f"name a file of questions too: headway cache warm {source} questions.jsonl")
+    else:
+        typer.echo(_on(store, _loading(Path(source))))
+
+
+def _warm_by_asking(source: str, questions: Path, at_once: int, store: str) -> None:
+    from .cache_questions import ask_all, named_operation, read_questions
+
+    if store:
+        raise BadSetup(
+            f"--store is for an exported file: {source} has a store of its own; where that is "
+            "open_store(), HEADWAY_STORE says which"
+        )
+    operation = named_operation(source)
+    asked = read_questions(questions, operation)
+    _show(asyncio.run(ask_all(operation, asked, at_once)))
+
+
+def _show(warmed: Warmed) -> None:
+    counts = (warmed.ran, warmed.already_kept, len(warmed.failed))
+    typer.echo("{:,} ran, {:,} kept already, {:,} failed".format(*counts))
+    for line, told in sorted(warmed.failed.items()):
+        typer.echo(f"headway: line {line}: {told}", err=True)
+    if warmed.failed:
+        raise typer.Exit(FAILED)
+
+
+def _loading(file: Path) -> Callable[[Shelf, str], Awaitable[str]]:
+    """What brings the entries of *file* into a store; refused before any is, if it is not whole."""
+    from .cache_file import count_entries, read_entries
+
+    count = count_entries(file)
+
+    async def work(shelf: Shelf, where: str) -> str:
+        left: Iterator[Written] = read_entries(file)
+        kept = 0
+        while pairs := list(islice(left, AT_ONE_TIME)):
+            kept += await shelf.load(pairs)
+        rest = count - kept
+        told = f"; {rest:,} were over, or cannot be read here" if rest else ""
+        return f"{kept:,} of {count:,} entries of {file} are in {where}{told}"
+
+    return work
+
+
+def _checked(tags: list[str] | None) -> tuple[str, ...]:
+    if tags and not all(tags):
+        raise BadSetup("--tag '': a tag is a text, such as company:NVDA")
+    return tuple(dict.fromkeys(tags or ()))
+
+
+def _on(said: str, work: Callable[[Shelf, str], Awaitable[T]]) -> T:
+    """What *work* gives on the store; ends the process with one line if that cannot be used.
+
+    *work* gets the store, and what it is called without its password.
+    """
+    from .cache_shelf import opened, where_from
+
+    where = where_from(said)
+    shown = settings.without_password(where)
+
+    async def on_a_loop() -> T:
+        async with opened(where) as shelf:
+            return await work(shelf, shown)
+
+    try:
+        return asyncio.run(on_a_loop())
+    except BadSetup:
+        raise
+    except Exception as error:  # whatever a server, a disk or their libraries come up with
+        log.debug("the store failed", exc_info=True)
+        typer.echo(f"headway: {_told(error, shown)}", err=True)
+        raise typer.Exit(FAILED) from None
+
+
+def _told(error: Exception, where: str) -> str:
+    text = " ".join(str(error).split())
+    if where in text:  # the store says of itself which it is
+        return text
+    return f"{where} cannot be used: {type(error).__name__}{': ' * bool(text)}{text}"

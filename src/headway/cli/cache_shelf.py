@@ -1,0 +1,97 @@
+"""The shared store that a command works on: opened, walked through, and closed again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+from .. import clock, settings
+from ..errors import BadSetup
+from ..stores import Entry
+from ..stores.ledger import Verdict
+from ..stores.shared import SharedStore
+from .cache_sealed import SealedCodec, is_signed
+
+MISSING: Final = "{where} needs redis, which is not installed: pip install 'headway[redis]'"
+
+
+class Shelf(SharedStore, Protocol):
+    """A shared store whose entries can be taken out, and put in, as written."""
+
+    def scan(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Every entry as written, by name."""
+
+    async def load(self, pairs: Iterable[tuple[str, bytes]]) -> int:
+        """Keep entries that ``scan`` gave; how many were kept."""
+
+
+def where_from(said: str) -> str:
+    """What ``--store`` *said*, else the setting.
+
+    Raises:
+        BadSetup: it names no store, or memory, which no other process can look into.
+    """
+    if said:
+        settings.refuse_wrong_store(said, "--store")
+    where = said or settings.load().store
+    if where == "memory":
+        raise BadSetup(
+            "the store is memory, which ends with its process: name one that does not, with "
+            "--store or HEADWAY_STORE, such as disk or redis://127.0.0.1:6379/0"
+        )
+    return where
+
+
+@asynccontextmanager
+async def opened(where: str) -> AsyncIterator[Shelf]:
+    """The store that *where* names, without a memory tier in front; its values stay sealed.
+
+    Raises:
+        BadSetup: there is no such folder, or what the store needs is not installed.
+    """
+    shelf = _disk(where) if where.partition(":")[0] == "disk" else _redis(where)
+    try:
+        yield shelf
+    finally:
+        await shelf.aclose()
+
+
+def _disk(where: str) -> Shelf:
+    from ..stores.disk import DiskStore
+
+    folder = Path(where.partition(":")[2] or Path(settings.load().folder, "cache"))
+    if not folder.exists():  # a slip of the pen is not to become a folder
+        raise BadSetup(f"nothing is kept in {folder}: there is no such folder")
+    return DiskStore(folder, codec=SealedCodec())
+
+
+def _redis(where: str) -> Shelf:
+    try:
+        from ..stores.redis import RedisStore
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("redis", "hiredis"):
+            raise
+        shown = settings.without_password(where)
+        raise BadSetup(MISSING.format(where=shown)) from None
+    return RedisStore(where, codec=SealedCodec())
+
+
+async def walk(shelf: Shelf) -> AsyncIterator[tuple[str, bytes, Entry | str]]:
+    """Name, bytes and entry of all that is in *shelf*; or why it is none to be served.
+
+    That is ``"void"``, ``"over"``, ``"unreadable"``, or ``"signed"``.
+    """
+    codec = SealedCodec()
+    await shelf.catch_up()
+    async for name, written in shelf.scan():
+        entry = codec.decode(name, written)
+        if entry is None:
+            yield name, written, "signed" if is_signed(written) else "unreadable"
+        elif shelf.ledger.verdict(entry.mark, (*entry.tags, f"={name}")) is Verdict.VOID:
+            yield name, written, "void"
+        elif clock.now() >= entry.stale_until:
+            yield name, written, "over"
+        else:
+            yield name, written, entry
