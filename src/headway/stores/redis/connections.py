@@ -33,10 +33,13 @@ class Connections:
             RedisError, OSError: the server cannot be reached, or hung up.
         """
         connection = await self._take()
+        writer = connection._writer  # the library lets go of it when sending fails
         try:
             await connection.send_packed_command(connection.pack_commands(commands))
             replies = [await _reply(connection) for _ in commands]
         except BaseException:
+            if writer is not None:
+                writer.transport.abort()  # a plain close waits for a frozen server to read the rest
             await cut(connection)
             raise
         if self._is_closed:
@@ -79,10 +82,7 @@ async def _reply(connection: AbstractConnection) -> Reply:
 
 
 async def cut(connection: AbstractConnection) -> None:
-    """Close *connection* at once; what was not yet sent is dropped."""
-    writer = connection._writer
-    if writer is not None:
-        writer.transport.abort()  # a plain close waits for a frozen server to read the rest
+    """Close *connection* without waiting for anything."""
     await connection.disconnect(nowait=True)
 
 
