@@ -1,0 +1,142 @@
+"""What a tiered store's memory makes of the news of the shared store behind it."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..errors import NoKey
+from .entry import Key
+from .journal import Journal
+from .ledger import Change, Gap, Ledger, News, tag_of_key
+from .marks import Marks
+from .memory import MemoryStore
+from .memory_contents import held
+
+
+def tag_of(key: Key) -> str | None:
+    """The tag of *key*, or None if no other process could mean the same by it."""
+    try:
+        return tag_of_key(key)
+    except NoKey:
+        return None
+
+
+class KeysByTag:
+    """Which key that memory holds has a tag; bounded by what memory holds, and as much again."""
+
+    def __init__(self, memory: MemoryStore) -> None:
+        self._memory = memory
+        self._keys: dict[str, Key] = {}
+        self._bound = 2 * memory.max_entries
+
+    def add(self, tag: str, key: Key) -> None:
+        """*key* is about to be kept."""
+        self._keys[tag] = key
+        if len(self._keys) > self._bound:
+            pairs = list(self._keys.items())
+            self._keys = {t: k for t, k in pairs if k == key or held(self._memory, k) is not None}
+
+    def pop(self, tag: str) -> Key | None:
+        """The key with *tag*, which is about to be forgotten."""
+        return self._keys.pop(tag, None)
+
+
+class Hearing:
+    """Makes void in memory what was made void elsewhere, and keeps the two counts together.
+
+    What this process itself announces is void here already: within ``own`` it is heard once without
+    effect, so that what was made since is not void as well.
+
+    *on_loss* is called when the shared store has lost its data, *on_doubt* when invalidations can
+    no longer be heard of. News may come on any thread.
+    """
+
+    def __init__(
+        self,
+        memory: MemoryStore,
+        ledger: Ledger,
+        marks: Marks,
+        journal: Journal,
+        *,
+        on_loss: Callable[[], None],
+        on_doubt: Callable[[], None],
+    ) -> None:
+        self.keys = KeysByTag(memory)
+        self._memory, self._ledger, self._marks, self._journal = memory, ledger, marks, journal
+        self._on_loss, self._on_doubt = on_loss, on_doubt
+        self._own: dict[tuple[frozenset[str], object], None] = {}
+        self.start_anew()
+        ledger.listen(_weakly(self))
+
+    def start_anew(self) -> None:
+        """In a forked child: nobody else holds the lock, and nothing is under way."""
+        self._lock = threading.Lock()
+        self._own.clear()
+
+    @contextmanager
+    def own(self, tags: tuple[str, ...]) -> Iterator[None]:
+        """In the block this process announces *tags*, or, without any, everything."""
+        announcement = frozenset(tags), object()
+        with self._lock:
+            self._own[announcement] = None
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._own.pop(announcement, None)
+
+    def meet(self) -> None:
+        """Take note of the shared store's count when it is first known."""
+        state = self._ledger.state
+        if state is not None and not self._marks.is_met:
+            self._memory.make_void(())  # counts one more: older work is told from younger
+            self._marks.meet(self._memory.mark(), state.count)
+
+    def hear(self, news: News) -> None:
+        """Act on one piece of news; memory first, then the count."""
+        self.meet()
+        if isinstance(news, Change):
+            if not self._is_own(news.tags):
+                self._make_void(news.tags)
+            self._marks.heard(news.number)
+        elif isinstance(news, Gap):
+            self._memory.make_void(())
+            self._marks.missed(self._memory.mark(), news.number)
+            self._on_doubt()
+        else:
+            self._marks.heard(news.number)
+            self._on_loss()
+
+    def _is_own(self, tags: tuple[str, ...]) -> bool:
+        group = frozenset(tags)
+        with self._lock:
+            for announcement in self._own:
+                if announcement[0] == group:
+                    del self._own[announcement]
+                    return True
+            return False
+
+    def _make_void(self, tags: tuple[str, ...]) -> None:
+        if not tags:
+            self._memory.empty()
+            return
+        self._memory.make_void(tags)
+        for tag in tags:
+            if tag.startswith("=") and (key := self.keys.pop(tag)) is not None:
+                self._memory.drop(key)
+                self._journal.forget(key)
+
+
+def _weakly(hearing: Hearing) -> Callable[[News], None]:
+    """The ledger may outlive who listens."""
+    reference = weakref.ref(hearing)
+
+    def hear(news: News) -> None:
+        listener = reference()
+        if listener is not None:
+            listener.hear(news)
+
+    return hear

@@ -1,0 +1,252 @@
+"""Beside the callers: probes of a second tier that is down, and what it must be told on return."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from typing import Final
+from weakref import ReferenceType, ref
+
+from .. import bridge, clock, events
+from ..scope import current
+from .attempt import OutOfReach, Refused
+from .entry import Entry, Key
+from .journal import Journal
+from .second_tier import SecondTier
+from .writing import Writing
+
+log = logging.getLogger("headway.stores")
+
+BATCH: Final = 50
+PACE_S: Final = 0.01
+"""Between two batches of what memory holds, so that callers are not held up."""
+
+HEARD_BEFORE_S: Final = 60.0
+"""Invalidations of so long before a loss are announced again: not everybody may have heard."""
+
+
+class Repair:
+    """Probes while the second tier is down, and mends when it answers.
+
+    Mending: hear what was missed; announce what was made void here meanwhile; send the writes that
+    are still good. If the store had lost its data, also announce again what was heard shortly
+    before, and send what memory holds. It runs on the loop where it was called for, and on the
+    background loop once that one ends. *held* gives what memory holds; within *own* the tags that are
+    announced are not made void in memory once more.
+    """
+
+    def __init__(
+        self,
+        tier: SecondTier,
+        journal: Journal,
+        writing: Writing,
+        *,
+        name: str,
+        own: Callable[[tuple[str, ...]], AbstractContextManager[None]],
+        probe_limit_s: float,
+        held: Callable[[], list[tuple[Key, Entry]]],
+    ) -> None:
+        self._tier, self._journal, self._writing, self._held = tier, journal, writing, held
+        self._own = own
+        self._name, self._probe_limit_s = name, probe_limit_s
+        self._is_reborn = self._is_closed = self._is_cut = False
+        self._was_down_since: float | None = None
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """In a forked child: nobody works there yet."""
+        self._lock = threading.Lock()
+        self._is_tended = False
+        self._working: tuple[asyncio.AbstractEventLoop, asyncio.Task[object]] | None = None
+
+    def went_down(self) -> None:
+        """Begin to probe, and tell."""
+        if self._was_down_since is None:
+            self._was_down_since = clock.monotonic()
+        reason = self._tier.breaker.reason
+        log.warning("%s: %s is down: %s", self._name, self._tier.store.name, reason)
+        self.tell("down", reason)
+        self.wake()
+
+    def was_reborn(self) -> None:
+        """The second tier lost its data."""
+        self._is_reborn = True
+        self.wake()
+
+    def was_cut(self) -> None:
+        """The running loop is ending before its writes were sent."""
+        self._is_cut = True
+        threading.Thread(target=self.wake, daemon=True).start()
+
+    def tell(self, state: str, detail: str | None = None) -> None:
+        """An event for whoever listens."""
+        if events.listeners:
+            events.emit(
+                events.StoreStateChanged(
+                    at=clock.now(),
+                    run=current.get().run,
+                    store=self._name,
+                    state=state,
+                    detail=detail,
+                )
+            )
+
+    def wake(self) -> None:
+        """See to it that somebody does what is to be done."""
+        with self._lock:
+            if self._is_tended or self._is_closed:
+                return
+            self._is_tended = True
+        work = _tend(ref(self))
+        try:
+            task = asyncio.get_running_loop().create_task(work)
+        except RuntimeError:
+            bridge.background(work)
+        else:
+            _tasks.add(task)
+            task.add_done_callback(_tasks.discard)
+
+    def close(self) -> None:
+        """Stop; what is under way is cut."""
+        self._is_closed = True
+        working = self._working
+        if working is not None:
+            loop, task = working
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(task.cancel)
+
+    def begin(self) -> None:
+        """The running task does the work from now on."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._working = asyncio.get_running_loop(), task
+
+    def cut(self) -> None:
+        """The task that does the work is ending with its loop: another must go on."""
+        self._working = None
+        with self._lock:
+            self._is_tended = False
+        if not self._is_closed:
+            # A thread without a loop, so that the background loop is taken.
+            with suppress(RuntimeError):  # the interpreter is ending
+                threading.Thread(target=self.wake, daemon=True).start()
+
+    def wait_s(self) -> float | None:
+        """Seconds until there is something to do; None if there is not, and nobody tends it now."""
+        with self._lock:
+            if not self._is_closed:
+                if not self._tier.breaker.is_up:
+                    return self._tier.breaker.wait_s()
+                if self._is_reborn or self._is_cut:
+                    return 0.0
+            self._is_tended, self._working = False, None
+            return None
+
+    async def step(self) -> None:
+        """One probe, or one mending."""
+        try:
+            if self._tier.breaker.is_up:
+                await self._mend_all(is_back=False)
+            elif self._tier.breaker.begin_probe():
+                await self._mend_all(is_back=await self._is_quick())
+        except OutOfReach:
+            pass
+        except Exception:
+            log.exception("%s: mending %s failed", self._name, self._tier.store.name)
+
+    async def _mend_all(self, *, is_back: bool) -> None:
+        """Also of a store that answers, but not in time for a caller: it *is_back* another time."""
+        self._is_cut = False
+        done = await self._mend()
+        if is_back and self._tier.breaker.answered():
+            self._is_cut = bool(self._journal)  # what came since is sent in the next step
+            self._came_up()
+        if self._is_reborn:
+            self._is_reborn = False
+            done["entries sent again"] = await self._send_all()
+        if any(done.values()):
+            self.tell("repaired", ", ".join(f"{count} {what}" for what, count in done.items()))
+
+    async def _is_quick(self) -> bool:
+        began = clock.monotonic()
+        await self._tier.attempt(self._tier.store.probe, limit_s=self._probe_limit_s)
+        return clock.monotonic() - began <= self._tier.soft_s
+
+    def _came_up(self) -> None:
+        since, self._was_down_since = self._was_down_since, None
+        seconds = 0.0 if since is None else clock.monotonic() - since
+        log.info("%s: %s is up after %.1f s", self._name, self._tier.store.name, seconds)
+        self.tell("up", f"after {seconds:.1f} s")
+
+    async def _mend(self) -> dict[str, int]:
+        """What was done, counted."""
+        await self._attempt(self._tier.store.catch_up)
+        upto, is_all, tags = self._journal.announcements()
+        if self._is_reborn:
+            tags = tuple(dict.fromkeys((*self._recent(), *tags)))
+        if is_all:
+            with self._own(()):
+                await self._attempt(self._tier.store.clear)
+        if tags:
+            with self._own(tags):
+                await self._attempt(partial(self._tier.store.invalidate, tags))
+        self._journal.all_announced(upto)
+        writes = 0
+        while batch := self._journal.take(BATCH):
+            writes += await self._push(batch)
+        return {"invalidations": is_all + len(tags), "writes": writes}
+
+    def _recent(self) -> tuple[str, ...]:
+        since = self._was_down_since
+        down_s = 0.0 if since is None else clock.monotonic() - since
+        return self._tier.store.ledger.recent(down_s + HEARD_BEFORE_S)
+
+    async def _send_all(self) -> int:
+        sent, held = 0, self._held()
+        try:
+            for first in range(0, len(held), BATCH):
+                sent += await self._push(dict(held[first : first + BATCH]))
+                await clock.sleep(PACE_S)
+        except BaseException:
+            self._is_reborn = True
+            raise
+        return sent
+
+    async def _push(self, batch: dict[Key, Entry]) -> int:
+        try:
+            return await self._writing.push(batch, only_if_newer=True)
+        except Refused as refused:
+            log.debug("%s refuses writes: %r", self._tier.store.name, refused.__cause__)
+            return 0
+
+    async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
+        await self._tier.attempt(work, limit_s=self._tier.hard_s)
+
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+async def _tend(reference: ReferenceType[Repair]) -> None:
+    """Do what is to be done until there is nothing; holds nobody alive while it waits."""
+    repair = reference()
+    try:
+        while repair is not None:
+            repair.begin()
+            wait_s = repair.wait_s()
+            if wait_s is None:
+                return
+            if wait_s > 0:
+                repair = None
+                await clock.sleep(wait_s)
+                repair = reference()
+            else:
+                await repair.step()
+    except (asyncio.CancelledError, GeneratorExit):
+        repair = repair or reference()
+        if repair is not None:
+            repair.cut()
+        raise
