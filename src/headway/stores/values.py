@@ -46,7 +46,6 @@ TOO_MUCH: Final = (
 )
 
 _SCALARS: Final = frozenset({NoneType, bool, int, float, str, bytes})
-_PLAIN: Final = _SCALARS | {list, dict}
 _SURE: Final = frozenset({NoneType, bool, float, bytes})
 """Scalars of which none is too long, or half a character."""
 _TEXT: Final = frozenset({str})
@@ -64,23 +63,23 @@ def is_plain(value: object) -> bool:
         return True
     level: list[Any] = [value]
     left = MOST_CONTAINERS
-    for _ in range(DEEPEST):
-        below: list[Any] = []
+    for _ in range(DEEPEST):  # a level at a time: the fewer steps in Python, the better
+        parts: list[Any] = []
         for one in level:
             if type(one) is dict:
                 if not _TEXT.issuperset(map(type, one)):
                     return False
-                one = one.values()
-            elif type(one) is not list:
+                parts += one.values()
+            elif type(one) is list:
+                parts += one
+            else:
                 return False
-            if not _SCALARS.issuperset(map(type, one)):
-                below += [part for part in one if type(part) not in _SCALARS]
-        if not below:
+        if _SCALARS.issuperset(map(type, parts)):
             return True
         left -= len(level)
-        if left < len(below):
+        level = [part for part in parts if type(part) not in _SCALARS]
+        if left < len(level):
             break
-        level = below
     raise Unstorable(TOO_MUCH)
 
 
