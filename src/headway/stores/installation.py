@@ -43,6 +43,7 @@ def _make(path: Path) -> None:
     fd = os.open(draft, _NEW, 0o600)
     try:
         try:
+            os.fchmod(fd, 0o600)  # whatever the umask says
             os.write(fd, secrets.token_bytes(SECRET_BYTES))
             os.fsync(fd)
         finally:
