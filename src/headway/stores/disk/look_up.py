@@ -1,0 +1,134 @@
+"""One read: the entry, and the news of the store that came with it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from enum import Enum
+from typing import Final, NamedTuple
+
+import msgspec
+
+from ... import clock
+from ..codec import Codec
+from ..entry import Entry
+from ..ledger import Change, Ledger, State, Verdict
+from .schema import Books, Damaged, unseal
+from .transaction import is_void
+
+AHEAD_S: Final = 5.0
+"""An entry made later than this from now was made before the clock was set back."""
+
+_FIND: Final = (
+    "SELECT state.sealed, entries.stale_until, entries.body FROM state"
+    " LEFT JOIN entries ON entries.name = ? WHERE state.id = 1"
+)
+_tags_of: Final = msgspec.msgpack.Decoder(tuple[str, ...]).decode
+
+
+class Outcome(Enum):
+    """What a look-up came to."""
+
+    HIT, MISSING, EXPIRED, VOID, AHEAD, DAMAGED = range(6)
+
+
+class Found(NamedTuple):
+    """The outcome, the entry of a hit, and the bytes of what should be dropped."""
+
+    outcome: Outcome
+    entry: Entry | None = None
+    dead: bytes | None = None
+
+
+class Lost(Exception):
+    """The file knows less than it did: it was damaged, or replaced by an older one."""
+
+
+_MISSING: Final = Found(Outcome.MISSING)
+
+
+def _read_tags(written: object) -> tuple[str, ...]:
+    try:
+        return _tags_of(written) if isinstance(written, bytes) else ()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Damaged("the log of invalidations is damaged") from error
+
+
+class LookUp:
+    """Reads with any connection, keeping *ledger* up to date; ``first`` is its first count."""
+
+    def __init__(self, codec: Codec, ledger: Ledger) -> None:
+        self._codec = codec
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self.first: int | None = None
+
+    def find(self, connection: sqlite3.Connection, name: str) -> Found:
+        """What is under *name*: never an entry that was void when this was called.
+
+        Raises:
+            sqlite3.Error, Damaged, Lost: the file cannot be read.
+        """
+        known = self._ledger.count
+        row = connection.execute(_FIND, (name,)).fetchone()
+        if row is None:
+            raise Damaged("the state of the store is missing")
+        sealed, stale_until, body = row
+        books = unseal(sealed)
+        self.hear(connection, books, known)
+        if body is None:
+            return _MISSING
+        now = clock.now()
+        if not isinstance(body, bytes):
+            raise Damaged("an entry is no bytes")
+        if isinstance(stale_until, float) and stale_until <= now:
+            return Found(Outcome.EXPIRED, dead=body)
+        return self._judged(connection, name, body, books, now)
+
+    def _judged(
+        self, connection: sqlite3.Connection, name: str, body: bytes, books: Books, now: float
+    ) -> Found:
+        entry = self._codec.decode(name, body)
+        if entry is None:
+            return Found(Outcome.DAMAGED, dead=body)
+        if entry.stale_until <= now:
+            return Found(Outcome.EXPIRED, dead=body)
+        verdict = self._ledger.verdict(entry.mark, (*entry.tags, "=" + name))
+        if verdict is Verdict.UNKNOWN:
+            is_gone = is_void(connection, books, name, entry.mark, entry.tags)
+            verdict = Verdict.VOID if is_gone else Verdict.GOOD
+        if verdict is Verdict.VOID:
+            return Found(Outcome.VOID, dead=body)
+        return Found(Outcome.AHEAD) if entry.made_at > now + AHEAD_S else Found(Outcome.HIT, entry)
+
+    def state(self, connection: sqlite3.Connection) -> Books:
+        """Hear of everything that was committed before this call.
+
+        Raises:
+            sqlite3.Error, Damaged, Lost: the file cannot be read.
+        """
+        known = self._ledger.count
+        row = connection.execute("SELECT sealed FROM state WHERE id = 1").fetchone()
+        books = unseal(row and row[0])
+        self.hear(connection, books, known)
+        return books
+
+    def hear(self, connection: sqlite3.Connection, books: Books, known: int) -> None:
+        """Tell the ledger of *books*, read when it had come to *known*, and of all up to there."""
+        ledger = self._ledger
+        if books.number == ledger.count and books.born == ledger.born:
+            return
+        if books.born <= ledger.born and books.number < known:
+            raise Lost(f"the store counts {books.number} invalidations, fewer than before")
+        state = State(books.born, books.number, books.cleared)
+        with self._lock:
+            if self.first is None:
+                self.first = books.number
+            if ledger.meet(state):
+                rows = connection.execute(
+                    "SELECT number, tags FROM log WHERE number > ? AND number <= ? ORDER BY number",
+                    (ledger.count, books.number),
+                )
+                changes = [Change(number, _read_tags(tags)) for number, tags in rows]
+                if not ledger.learn(changes) or ledger.count < books.number:
+                    ledger.give_up(state)
