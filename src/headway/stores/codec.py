@@ -25,7 +25,8 @@ from ..errors import BadSetup, Unstorable
 from . import compression
 from .entry import Entry
 from .size import parse_bytes
-from .value_classes import register, type_name
+from .value_classes import register
+from .value_layouts import type_name
 from .values import from_form, is_plain, to_form
 
 __all__ = ["Codec", "register"]

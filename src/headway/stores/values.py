@@ -24,16 +24,8 @@ import msgspec
 
 from ..errors import Unstorable
 from ..stream import Stream
-from .value_classes import (
-    ABSENT,
-    Absent,
-    Layout,
-    layout_called,
-    layout_of,
-    register,
-    set_built_in,
-    unstorable,
-)
+from .value_classes import layout_called, layout_of, register, set_built_in
+from .value_layouts import ABSENT, Absent, Layout, unstorable
 
 __all__ = ["from_form", "is_plain", "register", "to_form"]
 
