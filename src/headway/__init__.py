@@ -24,6 +24,7 @@ from .errors import (
     NoKey,
     StepFailed,
     StreamBroken,
+    Unstorable,
     UpstreamFailed,
 )
 from .events import (
@@ -38,6 +39,7 @@ from .events import (
     RunStarted,
     StepSettled,
     StoreFailed,
+    StoreStateChanged,
     listen,
 )
 from .keys import without
@@ -48,13 +50,16 @@ from .policies import (
     Cache,
     CacheStatistics,
     Fallback,
+    LastAnswer,
     Limit,
     Retry,
     Share,
     SyncOperation,
     Timeout,
     Watch,
+    answer_version,
     batched,
+    last_answer,
     note,
     operation,
 )
@@ -66,6 +71,8 @@ from .stream import Stream
 if _TYPE_CHECKING:
     from .adapters.http import through, wrap
     from .graph import Graph, GraphResult
+    from .policies.market_hours import until
+    from .policies.warming import WarmResult, warm
     from .runs import (
         Receipt,
         compare,
@@ -78,8 +85,23 @@ if _TYPE_CHECKING:
         record,
         render,
     )
+    from .stores.codec import Codec
+    from .stores.disk import DiskStore
+    from .stores.opening import open_store
+    from .stores.redis import RedisStore
+    from .stores.tiered import TieredStore
+    from .stores.value_classes import register
 
 _LATER = {
+    "Codec": "stores.codec",
+    "DiskStore": "stores.disk",
+    "RedisStore": "stores.redis",
+    "TieredStore": "stores.tiered",
+    "WarmResult": "policies.warming",
+    "open_store": "stores.opening",
+    "register": "stores.value_classes",
+    "until": "policies.market_hours",
+    "warm": "policies.warming",
     "Graph": "graph",
     "GraphResult": "graph",
     "Receipt": "runs",
@@ -113,6 +135,8 @@ __all__ = [
     "CallEnded",
     "CallStarted",
     "CallTimedOut",
+    "Codec",
+    "DiskStore",
     "Duration",
     "Entry",
     "Event",
@@ -121,6 +145,7 @@ __all__ = [
     "GraphPlanned",
     "GraphResult",
     "HeadwayError",
+    "LastAnswer",
     "Limit",
     "LimitExceeded",
     "MemoryStore",
@@ -133,6 +158,7 @@ __all__ = [
     "Proceed",
     "Progress",
     "Receipt",
+    "RedisStore",
     "Retry",
     "RunEnded",
     "RunStarted",
@@ -141,34 +167,44 @@ __all__ = [
     "StepSettled",
     "Store",
     "StoreFailed",
+    "StoreStateChanged",
     "StoreStatistics",
     "Stream",
     "StreamBroken",
     "SyncOperation",
+    "TieredStore",
     "Timeout",
+    "Unstorable",
     "UpstreamFailed",
+    "WarmResult",
     "Watch",
+    "answer_version",
     "batched",
     "clock",
     "compare",
     "cost_of",
     "earlier",
     "earlier_durations",
+    "last_answer",
     "latest_run",
     "list_runs",
     "listen",
     "note",
     "off",
     "on_a_loop",
+    "open_store",
     "operation",
     "progress",
     "read_run",
     "record",
+    "register",
     "render",
     "scope",
     "seconds",
     "switch_logging",
     "through",
+    "until",
+    "warm",
     "without",
     "wrap",
 ]
