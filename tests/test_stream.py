@@ -511,3 +511,25 @@ async def test_it_knows_when_it_was_made(time: FakeClock, source: Source) -> Non
     recording: Recording[object] = Recording(source.chunks())
     assert recording.made_at == time.now()
     await recording.stop()
+
+
+def test_a_stream_of_given_chunks_has_ended_and_needs_no_loop() -> None:
+    stream = Stream.of(iter(["a", "b"]), made_at=17.0)
+    recording = stream.recording
+    assert (recording.ended, recording.is_live, recording.error) == (True, False, None)
+    assert recording.made_at == 17.0
+    ended: list[BaseException | None] = []
+    recording.when_done(ended.append)
+    assert ended == [None]
+    recording.fail(ValueError("too late"))
+    for handle in (stream, stream.again(), stream):  # each on a loop of its own
+        assert asyncio.run(handle.collect()) == ["a", "b"]
+        asyncio.run(handle.aclose())
+
+
+async def test_nobody_joins_a_stream_of_given_chunks(time: FakeClock) -> None:
+    stream = Stream.of([1])
+    assert not stream.recording.is_joinable
+    assert await asyncio.gather(stream.collect(), stream.collect()) == [[1], [1]]
+    await stream.recording.stop()
+    assert stream.recording.made_at == time.now()
