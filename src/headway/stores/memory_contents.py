@@ -27,3 +27,8 @@ def is_void(memory: MemoryStore, entry: Entry, tag_of_its_key: str | None = None
     if invalidations.is_void_on_arrival(entry):
         return True
     return invalidations._latest.get(tag_of_its_key or "", 0) > entry.mark
+
+
+def uses(memory: MemoryStore) -> int:
+    """How often it was looked into."""
+    return memory._hits + memory._misses

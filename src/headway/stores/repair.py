@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
+from contextvars import Context
 from functools import partial
 from typing import Final
 from weakref import ReferenceType, ref
@@ -30,13 +31,17 @@ HEARD_BEFORE_S: Final = 60.0
 
 
 class Repair:
-    """Probes while the second tier is down, and mends when it answers.
+    """Probes while the second tier is down, mends when it answers, and asks after it while in use.
+
+    Memory may answer for so long that nobody would notice an outage, or a message that was lost. So
+    while *uses* grows, the second tier is asked for its latest invalidation once in
+    *probe_every_s*; when it does not grow any more *on_quiet* is called.
 
     Mending: hear what was missed; announce what was made void here meanwhile; send the writes that
     are still good. If the store had lost its data, also announce again what was heard shortly
     before, and send what memory holds. It runs on the loop where it was called for, and on the
-    background loop once that one ends. *held* gives what memory holds; within *own* the tags that are
-    announced are not made void in memory once more.
+    background loop once that one ends. *held* gives what memory holds; tags announced within *own*
+    are not made void in memory once more.
     """
 
     def __init__(
@@ -47,12 +52,17 @@ class Repair:
         *,
         name: str,
         own: Callable[[tuple[str, ...]], AbstractContextManager[None]],
-        probe_limit_s: float,
+        probe_every_s: float,
+        uses: Callable[[], int],
+        on_quiet: Callable[[], None],
         held: Callable[[], list[tuple[Key, Entry]]],
     ) -> None:
         self._tier, self._journal, self._writing, self._held = tier, journal, writing, held
         self._own = own
-        self._name, self._probe_limit_s = name, probe_limit_s
+        self._name, self._probe_every_s = name, probe_every_s
+        self._limit_s = min(tier.hard_s, probe_every_s)
+        self._uses, self._on_quiet = uses, on_quiet
+        self._uses_seen, self._next_look = -1, 0.0
         self._is_reborn = self._is_closed = self._is_cut = False
         self._was_down_since: float | None = None
         self.start_anew()
@@ -102,8 +112,11 @@ class Repair:
                 return
             self._is_tended = True
         work = _tend(ref(self))
+        # Whoever comes by may be driving a call by hand: nothing of that belongs into the task.
+        context = Context()
+        context.run(current.set, current.get())
         try:
-            task = asyncio.get_running_loop().create_task(work)
+            task = asyncio.get_running_loop().create_task(work, context=context)
         except RuntimeError:
             bridge.background(work)
         else:
@@ -130,7 +143,8 @@ class Repair:
         self._working = None
         with self._lock:
             self._is_tended = False
-        if not self._is_closed:
+        self._on_quiet()
+        if not self._is_closed and (self._has_work() or not self._tier.breaker.is_up):
             # A thread without a loop, so that the background loop is taken.
             with suppress(RuntimeError):  # the interpreter is ending
                 threading.Thread(target=self.wake, daemon=True).start()
@@ -141,22 +155,40 @@ class Repair:
             if not self._is_closed:
                 if not self._tier.breaker.is_up:
                     return self._tier.breaker.wait_s()
-                if self._is_reborn or self._is_cut:
+                if self._has_work():
+                    return 0.0
+                wait_s = self._next_look - clock.monotonic()
+                if wait_s > 0:
+                    return wait_s
+                if self._uses() != self._uses_seen:
                     return 0.0
             self._is_tended, self._working = False, None
-            return None
+        self._on_quiet()
+        return None
+
+    def _has_work(self) -> bool:
+        return self._is_reborn or self._is_cut
 
     async def step(self) -> None:
-        """One probe, or one mending."""
+        """One probe, one mending, or one look."""
+        self._next_look = clock.monotonic() + self._probe_every_s
+        self._uses_seen = self._uses()
         try:
             if self._tier.breaker.is_up:
-                await self._mend_all(is_back=False)
+                if self._has_work():
+                    await self._mend_all(is_back=False)
+                else:
+                    await self._look()
             elif self._tier.breaker.begin_probe():
                 await self._mend_all(is_back=await self._is_quick())
         except OutOfReach:
             pass
         except Exception:
             log.exception("%s: mending %s failed", self._name, self._tier.store.name)
+
+    async def _look(self) -> None:
+        """Nobody waits for this, so that it can find an outage at nobody's cost."""
+        await self._tier.attempt(self._tier.store.catch_up, limit_s=self._limit_s, is_patient=False)
 
     async def _mend_all(self, *, is_back: bool) -> None:
         """Also of a store that answers, but not in time for a caller: it *is_back* another time."""
@@ -173,7 +205,7 @@ class Repair:
 
     async def _is_quick(self) -> bool:
         began = clock.monotonic()
-        await self._tier.attempt(self._tier.store.probe, limit_s=self._probe_limit_s)
+        await self._tier.attempt(self._tier.store.probe, limit_s=self._limit_s)
         return clock.monotonic() - began <= self._tier.soft_s
 
     def _came_up(self) -> None:

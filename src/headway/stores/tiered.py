@@ -21,7 +21,7 @@ from .hearing import Hearing, tag_of
 from .journal import Announcement, Journal
 from .marks import Marks
 from .memory import MemoryStore
-from .memory_contents import held, is_void, keys_held
+from .memory_contents import held, is_void, keys_held, uses
 from .repair import Repair
 from .second_tier import SecondTier
 from .shared import Ending, Lease, SharedStore
@@ -83,6 +83,7 @@ class TieredStore:
         self.name = f"memory+{second.name}"
         self.strict = self._is_careful = strict
         self._recall = self.memory.peek
+        self._is_quiet = True
         self._found = self._missed = self._peeked = self._passed_over = 0
         self._breaker = Breaker(probe_every_s)
         self._tier = SecondTier(
@@ -111,7 +112,9 @@ class TieredStore:
             self._writing,
             own=self._hearing.own,
             name=self.name,
-            probe_limit_s=min(hard_s, probe_every_s),
+            probe_every_s=probe_every_s,
+            uses=self._uses,
+            on_quiet=self._became_quiet,
             held=self._held,
         )
         self._leases = TierLeases(self._tier)
@@ -136,6 +139,8 @@ class TieredStore:
     def peek(self, key: Key) -> Entry | None:
         """The entry under *key*, fresh or stale, if memory has it and it may be served unasked."""
         entry = self._recall(key)
+        if self._is_quiet:
+            self._stir()
         if entry is None:
             self._peeked += 1
         elif self._is_careful and not self._is_certain(entry):
@@ -374,6 +379,17 @@ class TieredStore:
             missed=self._missed,
             errors=self._tier.errors,
         )
+
+    def _uses(self) -> int:
+        return uses(self.memory) + self._missed + self._found
+
+    def _stir(self) -> None:
+        """It is used again: the second tier is looked after from now on."""
+        self._is_quiet = False
+        self._repair.wake()
+
+    def _became_quiet(self) -> None:
+        self._is_quiet = True
 
     def _see_to_it(self) -> None:
         if not self._breaker.is_up:
