@@ -19,6 +19,7 @@ class Server:
         self.holders: dict[Hashable, tuple[str, float]] = {}
         self.waiting: dict[Hashable, list[asyncio.Future[Ending]]] = {}
         self.tokens = 0
+        self.views: list[SharedView] = []
 
     @property
     def state(self) -> State:
@@ -27,6 +28,9 @@ class Server:
     def announce(self, tags: tuple[str, ...]) -> None:
         self.changes.append(Change(len(self.changes) + 1, tags))
         self.cleared = self.cleared if tags else len(self.changes)
+        for view in self.views:
+            if not view.is_deaf:
+                view.ledger.learn(self.changes)
 
     def holder(self, key: Hashable) -> str | None:
         token, until = self.holders.get(key, ("", 0.0))
@@ -43,7 +47,10 @@ def _settle(future: asyncio.Future[Ending], ending: Ending) -> None:
 
 
 class SharedView:
-    """One process's way to a server. *fails* and *hangs* name methods; *asked* counts calls."""
+    """One process's way to a server. *fails* and *hangs* name methods; *asked* counts calls.
+
+    One that is deaf hears of invalidations only when it asks for an entry.
+    """
 
     name = "shared"
     is_local = False
@@ -52,6 +59,8 @@ class SharedView:
     def __init__(self, server: Server) -> None:
         self.server, self.ledger = server, Ledger()
         self.ledger.meet(server.state)
+        self.is_deaf = False
+        server.views.append(self)
         self.fails: set[str] = set()
         self.hangs: set[str] = set()
         self.asked: Counter[str] = Counter()

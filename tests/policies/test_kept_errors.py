@@ -171,6 +171,27 @@ async def test_a_stale_answer_goes_before_a_kept_error(time: FakeClock) -> None:
     assert (answer.value, answer.source) == (1, "stale")
 
 
+@pytest.mark.parametrize("how", ["question", "tag", "clear"])
+async def test_what_is_invalidated_in_another_process_is_dropped_here(how: str) -> None:
+    server = Server()
+    other = Cache("15m", store=SharedView(server))
+    work = Work()
+
+    @operation(
+        Cache("15m", store=SharedView(server), errors={KeyError: "30s"}, tags=("all",)), name="find"
+    )
+    async def find(name: str) -> int:
+        return await work.run(KeyError(name) if work.runs < 1 else None)
+
+    with pytest.raises(KeyError):
+        await find("x")
+    if how == "question":
+        await operation(other, name="find")(find.operation.run).invalidate("x")
+    else:
+        await (other.invalidate("all") if how == "tag" else other.clear())
+    assert await find("x") == 2
+
+
 async def test_an_error_never_reaches_another_process() -> None:
     server = Server()
     views = SharedView(server), SharedView(server)

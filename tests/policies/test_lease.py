@@ -1,7 +1,9 @@
 """Processes that share a store: each has a view of one server, and an operation of one name."""
 
 import asyncio
+import gc
 import logging
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -182,6 +184,8 @@ async def test_what_was_kept_and_is_gone_is_fetched_by_one_more_and_the_rest_alo
     await settle()
     callers = [task for process in four[1:] for task in process.ask(5)]
     await settle()
+    for process in four:
+        process.store.is_deaf = True
     four[0].store.server.announce(("name:x",))  # invalidated by a process outside
     work.let_go()
     await first
@@ -324,8 +328,28 @@ async def test_after_an_invalidation_nobody_waits_for_the_old_work(how: str) -> 
     assert (await two.find.answer("x")).value == 2
 
 
-async def test_an_invalidation_elsewhere_is_never_answered_by_older_work() -> None:
+@pytest.mark.parametrize("how", ["question", "tag", "prefix", "clear"])
+async def test_an_invalidation_in_another_process_ends_joining_and_waiting(how: str) -> None:
     work, (one, two) = processes(2)
+    old = one.ask()
+    await settle()
+    if how == "question":
+        await two.find.invalidate("x")
+    elif how == "clear":
+        await two.cache.clear()
+    else:
+        await two.cache.invalidate("name:x" if how == "tag" else "name:*")
+    new = two.ask() + one.ask()
+    await settle()
+    assert work.runs == 2
+    work.let_go()
+    assert (await old[0]).value == 1
+    assert {task.result().value for task in await _done(new)} == {2}
+
+
+async def test_who_has_not_heard_of_an_invalidation_yet_is_not_believed() -> None:
+    work, (one, two) = processes(2)
+    one.store.is_deaf = True
     old = one.ask()
     await settle()
     await two.cache.invalidate("name:x")
@@ -335,6 +359,17 @@ async def test_an_invalidation_elsewhere_is_never_answered_by_older_work() -> No
     work.let_go()
     assert (await old[0]).value == 1
     assert (await new[0]).value == 2
+    assert one.store.refused == 1
+
+
+async def test_a_store_that_outlives_a_cache_does_not_hold_it() -> None:
+    store = SharedView(Server())
+    cache = Cache("15m", store=store)
+    gone = weakref.ref(cache)
+    del cache
+    gc.collect()
+    assert gone() is None
+    await store.invalidate(["a"])
 
 
 async def test_work_forgotten_while_it_waits_for_its_turn_keeps_nobody_waiting() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from headway import Cache, CallCancelled, Policy, Share, clock, operation
 from headway.testing import FakeClock
 from headway.testing.clock import settle
+from tests.policies.shared_store import Server, SharedView
 from tests.policies.work import on_threads
 
 
@@ -146,6 +147,70 @@ def test_who_stays_keeps_the_first_run_alive(people: list[Caller], takes: int) -
     asyncio.run(run())
 
 
+@settings(max_examples=120)
+@given(
+    plan=st.lists(runs, min_size=1, max_size=6),
+    people=st.lists(st.tuples(callers, st.integers(0, 2)), max_size=12),
+    fails=st.sets(st.sampled_from(["get", "set", "lease", "wait", "renew", "release"]), max_size=2),
+)
+def test_among_processes_under_random_cancellation(
+    plan: list[Run], people: list[tuple[Caller, int]], fails: set[str]
+) -> None:
+    """Three processes over one store, of which one finds the store failing."""
+
+    async def run() -> None:
+        world, time, server = World(plan), FakeClock(), Server()
+        with clock.use(time):
+            before = asyncio.all_tasks()
+            views = [SharedView(server) for _ in range(3)]
+            views[2].fails = fails
+            caches = [Cache("1h", store=view, lease="9ms") for view in views]
+            finds: list[Any] = [operation(cache, name="find")(world.work) for cache in caches]
+            tasks = [asyncio.create_task(ask(finds[process], caller)) for caller, process in people]
+            for task, (caller, _) in zip(tasks, people, strict=True):
+                if caller.leaves is not None:
+                    time.call_later(caller.leaves / 1000, task.cancel)
+            for _ in range(200):
+                await time.advance("5ms")
+                if all(task.done() for task in tasks):
+                    break
+            assert all(task.done() for task in tasks), "a caller hangs"
+            await time.advance("1s")
+            assert asyncio.all_tasks() == before, "a task was left behind"
+            assert sum(world.inside.values()) == 0
+            assert time.waiting == 0
+            assert all(server.holder(key) is None for key in server.holders)
+        for task, (caller, _) in zip(tasks, people, strict=True):
+            check(task, caller, world)
+
+    asyncio.run(run())
+
+
+@settings(max_examples=60)
+@given(
+    people=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=20),
+    takes=st.integers(0, 40),
+)
+def test_among_processes_who_stay_share_one_run(people: list[tuple[int, int]], takes: int) -> None:
+    async def run() -> None:
+        time, world, server = FakeClock(), World([Run(takes, "answers", 0)]), Server()
+        with clock.use(time):
+            caches = [Cache("1h", store=SharedView(server), lease="9ms") for _ in range(4)]
+            finds: list[Any] = [operation(cache, name="find")(world.work) for cache in caches]
+            tasks = [
+                asyncio.create_task(ask(finds[process], Caller(0, arrives, None)))
+                for arrives, process in people
+            ]
+            await time.advance("1s")
+            assert {task.result() for task in tasks} == {(0, 1)}
+        assert world.begun == 1
+        counted = [cache.statistics() for cache in caches]
+        assert sum(one.misses for one in counted) == 1
+        assert sum(one.misses + one.joined + one.hits for one in counted) == len(people)
+
+    asyncio.run(run())
+
+
 @settings(max_examples=60)
 @given(
     plan=st.lists(
@@ -175,6 +240,49 @@ def test_no_answer_from_before_an_invalidation_is_given_after_it(plan: list[str]
                     version += 1
                     await (cache.clear() if step == "clear" else cache.invalidate("all"))
             await time.advance("1s")
+        for version_then, task in asked:
+            assert task.result() >= version_then
+
+    asyncio.run(world())
+
+
+@settings(max_examples=60)
+@given(
+    plan=st.lists(
+        st.tuples(
+            st.sampled_from(["ask", "ask", "ask", "invalidate", "question", "clear", "wait"]),
+            st.integers(0, 1),
+        ),
+        max_size=25,
+    )
+)
+def test_among_processes_nothing_from_before_an_invalidation(plan: list[tuple[str, int]]) -> None:
+    async def world() -> None:
+        time, version, server = FakeClock(), 0, Server()
+        caches = [Cache("1h", tags=("all:x",), store=SharedView(server)) for _ in range(2)]
+        asked: list[tuple[int, asyncio.Task[int]]] = []
+
+        async def find(name: str) -> int:
+            seen = version
+            await clock.sleep(0.01)
+            return seen
+
+        finds: list[Any] = [operation(cache, name="find")(find) for cache in caches]
+        with clock.use(time):
+            for step, process in plan:
+                if step == "ask":
+                    asked.append((version, asyncio.create_task(finds[process]("x"))))
+                    await settle(3)
+                elif step == "wait":
+                    await time.advance("7ms")
+                elif step == "question":
+                    version += 1
+                    await finds[process].invalidate("x")
+                else:
+                    version += 1
+                    cache = caches[process]
+                    await (cache.clear() if step == "clear" else cache.invalidate("all:*"))
+            await time.advance("10s")
         for version_then, task in asked:
             assert task.result() >= version_then
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Hashable
 from functools import partial
 from typing import Any, cast
@@ -12,6 +13,7 @@ from ..clock import Duration
 from ..errors import BadSetup, NoKey
 from ..keys import digest
 from ..stores import Entry, MemoryStore, Store
+from ..stores.ledger import Change, Ledger, News
 from ..stores.memory import digest_of_repr
 from ..stores.shared import SharedStore
 from ..stream import Stream
@@ -103,6 +105,8 @@ class Cache:
             far=self._far,
         )
         self._refreshes = Refreshes(self._share, self._loads)
+        if self.store.is_shared:
+            _let_hear(self, cast(SharedStore, self.store).ledger)
         self._has_early = refresh_at is not None
         self._hits = self._far_hits = self._stale = self._errors_served = 0
 
@@ -204,6 +208,13 @@ class Cache:
         self._serve_stale(call)
         return own(entry.value, self.copy)
 
+    def hear(self, news: News) -> None:
+        """Treat what was invalidated in another process as if it had been done here."""
+        if isinstance(news, Change):
+            self._detach(self._loads.keys_with(news.tags) if news.tags else self._loads.keys())
+            if self._errors is not None:
+                self._errors.invalidate(news.tags) if news.tags else self._errors.clear()
+
     async def forget(self, call: Call) -> None:
         """Drop the answer to *call*; work under way on it will not be kept, nor joined any more."""
         key = call.key if self._scope_of is None else (call.key, self._scope_of())
@@ -260,6 +271,17 @@ class Cache:
             unchanged=self._loads.unchanged,
             refreshed_early=self._refreshes.early,
         )
+
+
+def _let_hear(cache: Cache, ledger: Ledger) -> None:
+    """Pass news on for as long as the cache lives; a store may outlive many."""
+    held = weakref.ref(cache)
+
+    def hear(news: News) -> None:
+        if (living := held()) is not None:
+            living.hear(news)
+
+    ledger.listen(hear)
 
 
 def _names_of_tiers(store: Store) -> tuple[str, str]:

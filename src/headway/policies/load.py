@@ -10,7 +10,9 @@ from typing import Any
 
 from .. import bridge, clock
 from ..call import Call, Proceed
+from ..errors import NoKey
 from ..stores import Entry, Store
+from ..stores.ledger import tag_of_key
 from ..stream import Recording, Stream
 from .freshness import Freshness
 from .kept_errors import KeptErrors
@@ -115,7 +117,9 @@ class Loads:
             answer = await proceed(call)
         except Exception as error:
             if self._errors is not None and not load.is_forgotten:
-                self._errors.keep(load.key, error, load.tags, load.errors_mark)
+                own_tag = _tag_of(load.key)  # so that other processes can drop it by its question
+                tags = load.tags if own_tag is None else (*load.tags, own_tag)
+                self._errors.keep(load.key, error, tags, load.errors_mark)
             raise
         if isinstance(answer, Stream):
             # Kept when complete: a broken or abandoned one is not an answer.
@@ -190,9 +194,12 @@ class Loads:
         return copying.deepcopy(answer) if self._copies and type(answer) is not Stream else answer
 
     def keys_with(self, tags: Collection[str]) -> set[Hashable]:
-        """The keys of work under way whose answer will bear one of *tags*."""
-        wanted = set(tags)
-        return {load.key for load in list(self._under_way) if wanted.intersection(load.tags)}
+        """The keys of work under way whose answer will bear one of *tags*, said or unsaid."""
+        wanted, loads = set(tags), list(self._under_way)
+        found = {load.key for load in loads if wanted.intersection(load.tags)}
+        if any(tag.startswith("=") for tag in wanted):
+            found.update(load.key for load in loads if _tag_of(load.key) in wanted)
+        return found
 
     def keys(self) -> set[Hashable]:
         """The keys of all work under way."""
@@ -204,6 +211,13 @@ class Loads:
         for load in list(self._under_way):
             if load.key in keys:
                 load.forget()
+
+
+def _tag_of(key: Hashable) -> str | None:
+    try:
+        return tag_of_key(key)
+    except NoKey:
+        return None
 
 
 def _is_kept(keeps: Callable[[Any], bool] | None, answer: object) -> bool:
