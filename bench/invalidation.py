@@ -28,8 +28,15 @@ from typing import Any
 
 import redis.asyncio
 
-from headway import AsyncOperation, Cache, MemoryStore, operation
-from headway.stores import DiskStore, RedisStore, TieredStore
+from headway import (
+    AsyncOperation,
+    Cache,
+    DiskStore,
+    MemoryStore,
+    RedisStore,
+    TieredStore,
+    operation,
+)
 from headway.testing import Valkey
 
 P99_BAR_S = 0.050

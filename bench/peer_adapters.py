@@ -12,8 +12,7 @@ from typing import Any
 
 from adapters import register_async, register_sync
 
-from headway import Cache, MemoryStore, operation
-from headway.stores import DiskStore, RedisStore, TieredStore
+from headway import Cache, DiskStore, MemoryStore, RedisStore, TieredStore, operation
 
 Wrap = Callable[[Callable[..., Any], float], Callable[..., Any]]
 

@@ -24,8 +24,15 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from headway import Cache, MemoryStore, StoreStatistics, operation
-from headway.stores import DiskStore, RedisStore, TieredStore
+from headway import (
+    Cache,
+    DiskStore,
+    MemoryStore,
+    RedisStore,
+    StoreStatistics,
+    TieredStore,
+    operation,
+)
 from headway.stores.size import parse_bytes
 from headway.testing import Valkey
 
