@@ -26,6 +26,7 @@ log = logging.getLogger("headway.stores")
 T = TypeVar("T")
 
 READERS: Final = 4
+LOOK_EVERY_S: Final = 0.05
 _TRIES: Final = 4  # each after the file was found closed, moved aside, or broken
 _UNREADABLE: Final = (sqlite3.Error, Damaged, Lost, UnicodeDecodeError)
 
@@ -58,6 +59,7 @@ class Access:
         self._threads: ThreadPoolExecutor | None = None
         self._writer = Writer(self._commit, self.limits.value_bytes)
         self._swept = 0
+        self._looked_at = -LOOK_EVERY_S
 
     @property
     def is_open(self) -> bool:
@@ -71,18 +73,27 @@ class Access:
             NotNow: it might take time, or the file needs care; ask a thread.
         """
         database = self._database
-        if not self.pace.is_quick or database is None or not database.is_current():
+        if not self.pace.is_quick or database is None:
             raise NotNow
         if not database.quick_lock.acquire(blocking=False):
             raise NotNow
         began = clock.monotonic()
         try:
+            if not (database.is_latest() and self._is_there(database, began)):
+                raise NotNow
             return read(database.quick)
         except _UNREADABLE:
             raise NotNow from None
         finally:
             database.quick_lock.release()
             self.pace.read_on_loop(clock.monotonic() - began)
+
+    def _is_there(self, database: Database, now: float) -> bool:
+        """Look now and then whether somebody has removed the folder."""
+        if 0 <= now - self._looked_at < LOOK_EVERY_S:
+            return True
+        self._looked_at = now
+        return database.is_current()
 
     def on_thread(self, read: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """What *read* gives, once a thread has had time for it."""

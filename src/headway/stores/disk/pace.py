@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 SLOW_S: Final = 0.001
-STALLED_S: Final = 0.010
+STALLED_S: Final = 0.050
 FAST_READS: Final = 8
 """So many reads on a thread, one after another, must be fast before the loop reads again."""
 

@@ -136,10 +136,11 @@ class DiskStore:
 
     def _hit(self, key: Key, name: str, found: Found) -> Entry | None:
         self._counts["hits"] += 1
-        seen = self._access.seen
-        seen.add(name)
-        if len(seen) >= _UNFLUSHED:
-            self._access.write(Write(lambda work: None))
+        if found.is_news:
+            seen = self._access.seen
+            seen.add(name)
+            if len(seen) == _UNFLUSHED:
+                self._access.write(Write(lambda work: None))
         self._note("hit", key)
         return found.entry
 
