@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -165,7 +165,7 @@ def warm(
 
 
 def _warm_by_asking(source: str, questions: Path, at_once: int, store: str) -> None:
-    from .cache_questions import ask_all, named_operation, read_questions
+    from .cache_questions import named_operation, read_questions, warm_by_asking
 
     if store:
         raise BadSetup(
@@ -174,7 +174,7 @@ def _warm_by_asking(source: str, questions: Path, at_once: int, store: str) -> N
         )
     operation = named_operation(source)
     asked = read_questions(questions, operation)
-    _show(asyncio.run(ask_all(operation, asked, at_once)))
+    _show(_run(warm_by_asking(operation, asked, at_once), f"the store of {source}"))
 
 
 def _show(warmed: Warmed) -> None:
@@ -182,7 +182,9 @@ def _show(warmed: Warmed) -> None:
     typer.echo("{:,} ran, {:,} kept already, {:,} failed".format(*counts))
     for line, told in sorted(warmed.failed.items()):
         typer.echo(f"headway: line {line}: {told}", err=True)
-    if warmed.failed:
+    if not warmed.is_kept:
+        typer.echo("headway: the store went down meanwhile: not all of it is kept", err=True)
+    if warmed.failed or not warmed.is_kept:
         raise typer.Exit(FAILED)
 
 
@@ -224,13 +226,18 @@ def _on(said: str, work: Callable[[Shelf, str], Awaitable[T]]) -> T:
         async with opened(where) as shelf:
             return await work(shelf, shown)
 
+    return _run(on_a_loop(), shown)
+
+
+def _run(work: Coroutine[object, object, T], where: str) -> T:
+    """What *work* gives; ends the process with one line if the store fails in it."""
     try:
-        return asyncio.run(on_a_loop())
+        return asyncio.run(work)
     except BadSetup:
         raise
     except Exception as error:  # whatever a server, a disk or their libraries come up with
         log.debug("the store failed", exc_info=True)
-        typer.echo(f"headway: {_told(error, shown)}", err=True)
+        typer.echo(f"headway: {_told(error, where)}", err=True)
         raise typer.Exit(FAILED) from None
 
 

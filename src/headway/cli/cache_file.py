@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -48,31 +49,43 @@ async def write_entries(path: Path, entries: AsyncIterable[Written], *, force: b
     part = path.with_name(f".{path.name}.{os.getpid()}")
     _refuse_to_overwrite(path, force)
     try:
-        with open(part, "xb", opener=_private) as file:  # noqa: ASYNC230 - nobody else waits
-            count = await _write_frames(file, entries)
-        _put_in_place(part, path, force)
-    except OSError as error:
-        raise BadSetup(f"{path} cannot be written: {error.strerror or error}") from None
+        with _told_of(path):
+            file = open(part, "xb", opener=_private)  # noqa: SIM115, ASYNC230 - nobody waits
+        with file:
+            count = await _write_frames(path, file, entries)
+        with _told_of(path):
+            _put_in_place(part, path, force)
     finally:
         part.unlink(missing_ok=True)
     return count
 
 
-async def _write_frames(file: BinaryIO, entries: AsyncIterable[Written]) -> int:
+async def _write_frames(path: Path, file: BinaryIO, entries: AsyncIterable[Written]) -> int:
     count = 0
-    file.write(msgspec.json.encode(_Header(_FORMAT, VERSION, clock.now())) + b"\n")
-    async for entry in entries:
-        _write_frame(file, entry)
+    with _told_of(path):
+        file.write(msgspec.json.encode(_Header(_FORMAT, VERSION, clock.now())) + b"\n")
+    async for entry in entries:  # what fails in here is the store
+        with _told_of(path):
+            _write_frame(file, entry)
         count += 1
-    _write_frame(file, count)
-    file.flush()
-    os.fsync(file.fileno())
+    with _told_of(path):
+        _write_frame(file, count)
+        file.flush()
+        os.fsync(file.fileno())
     return count
 
 
 def _write_frame(file: BinaryIO, frame: Written | int) -> None:
     written = _encode(frame)
     file.write(len(written).to_bytes(_LENGTH_BYTES, "big") + written)
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BadSetup(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def _private(path: str, flags: int) -> int:

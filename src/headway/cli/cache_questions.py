@@ -10,19 +10,24 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
-from .. import bridge
+from .. import bridge, clock
 from ..call import Place
 from ..errors import BadSetup
 from ..policies import Answer, AsyncOperation, Cache, SyncOperation
+from ..stores.shared import SharedStore
+from ..stores.tiered import TieredStore
 from ..stream import Stream
+from .cache_shelf import last_streams_kept
 
 AnyOperation = AsyncOperation[..., Any] | SyncOperation[..., Any]
 
 _MOST_TOLD: Final = 200
+_PATIENCE_S: Final = 5.0
+_PAUSE_S: Final = 0.05
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -40,6 +45,8 @@ class Warmed(msgspec.Struct):
     already_kept: int = 0
     failed: dict[int, str] = {}
     """By the number of the line, the error in words."""
+    is_kept: bool = True
+    """False if the store went down meanwhile, and did not come back."""
 
 
 def named_operation(text: str) -> AnyOperation:
@@ -52,7 +59,7 @@ def named_operation(text: str) -> AnyOperation:
             there when this process has ended.
     """
     module, _, name = text.partition(":")
-    if not (module and name):
+    if not (module and name) or module.startswith("."):
         raise BadSetup(f"{text!r}: name an operation as package.module:operation")
     found: Any = _imported(module)
     for part in name.split("."):
@@ -129,8 +136,46 @@ def _question(path: Path, number: int, line: bytes) -> Question:
     return Question(number, tuple(said) if isinstance(said, list) else (said,))
 
 
-async def ask_all(of: AnyOperation, questions: list[Question], at_once: int) -> Warmed:
-    """What came of asking *of* all *questions*; one that fails harms no other."""
+async def warm_by_asking(of: AnyOperation, questions: list[Question], at_once: int) -> Warmed:
+    """What came of asking *of* all *questions*; one that fails harms no other.
+
+    Raises whatever the stores of *of* raise if they cannot be reached; nothing is asked then.
+    """
+    stores = _stores_of(of)
+    for store in stores:
+        await _behind_memory(store).catch_up()
+    warmed = await _ask_all(of, questions, at_once)
+    await last_streams_kept()
+    for store in stores:
+        warmed.is_kept &= await _is_up(store)
+        await store.aclose()
+    return warmed
+
+
+def _stores_of(of: AnyOperation) -> list[SharedStore]:
+    stores = [policy.store for policy in of.policies if isinstance(policy, Cache)]
+    return [cast(SharedStore, store) for store in stores if store.is_shared]
+
+
+def _behind_memory(store: SharedStore) -> SharedStore:
+    """The second tier itself, which takes the time that it takes to begin with."""
+    return store.second if isinstance(store, TieredStore) else store
+
+
+async def _is_up(store: SharedStore) -> bool:
+    """Whether *store* can be written to; one that went down has some seconds to come back.
+
+    What was written meanwhile is told to it then.
+    """
+    if not isinstance(store, TieredStore):
+        return True
+    given_up_at = clock.monotonic() + _PATIENCE_S
+    while store.state == "down" and clock.monotonic() < given_up_at:
+        await clock.sleep(_PAUSE_S)
+    return store.state == "up"
+
+
+async def _ask_all(of: AnyOperation, questions: list[Question], at_once: int) -> Warmed:
     warmed, left = Warmed(), iter(questions)
     async with asyncio.TaskGroup() as group:
         for _ in range(at_once):

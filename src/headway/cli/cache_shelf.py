@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import Final, Protocol
 
 from .. import clock, settings
 from ..errors import BadSetup
-from ..stores import Entry
+from ..stores import Entry, MemoryStore
+from ..stores.codec import Codec
 from ..stores.ledger import Verdict
 from ..stores.shared import SharedStore
+from ..stores.tiered import TieredStore
 from .cache_sealed import SealedCodec, is_signed
 
 MISSING: Final = "{where} needs redis, which is not installed: pip install 'headway[redis]'"
+
+_TURNS: Final = 10
 
 
 class Shelf(SharedStore, Protocol):
@@ -51,31 +56,57 @@ async def opened(where: str) -> AsyncIterator[Shelf]:
     Raises:
         BadSetup: there is no such folder, or what the store needs is not installed.
     """
-    shelf = _disk(where) if where.partition(":")[0] == "disk" else _redis(where)
+    if where.startswith("disk") and not (folder := _folder(where)).exists():
+        # A slip of the pen is not to become a folder.
+        raise BadSetup(f"nothing is kept in {folder}: there is no such folder")
+    shelf = _second(where, SealedCodec())
     try:
         yield shelf
     finally:
         await shelf.aclose()
 
 
-def _disk(where: str) -> Shelf:
-    from ..stores.disk import DiskStore
+@asynccontextmanager
+async def tiered(where: str) -> AsyncIterator[TieredStore]:
+    """The store that *where* names, behind memory, for one command.
 
-    folder = Path(where.partition(":")[2] or Path(settings.load().folder, "cache"))
-    if not folder.exists():  # a slip of the pen is not to become a folder
-        raise BadSetup(f"nothing is kept in {folder}: there is no such folder")
-    return DiskStore(folder, codec=SealedCodec())
+    More patient than a server would be: a command that ends soon is better off with what is kept
+    than without a wait, and what it kept is on its way when it is left.
+
+    Raises:
+        BadSetup: what the store needs is not installed, or its folder cannot be used.
+    """
+    store = TieredStore(MemoryStore(), _second(where), soft_timeout="2s", hard_timeout="10s")
+    try:
+        yield store
+        await last_streams_kept()
+    finally:
+        await store.aclose()
 
 
-def _redis(where: str) -> Shelf:
+async def last_streams_kept() -> None:
+    """Let the loop turn: a stream is given to its store just after its last reader had the end."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+
+
+def _folder(where: str) -> Path:
+    return Path(where.partition(":")[2] or Path(settings.load().folder, "cache"))
+
+
+def _second(where: str, codec: Codec | None = None) -> Shelf:
+    if where.startswith("disk"):
+        from ..stores.disk import DiskStore
+
+        return DiskStore(_folder(where), codec=codec)
     try:
         from ..stores.redis import RedisStore
     except ModuleNotFoundError as missing:
-        if missing.name not in ("redis", "hiredis"):
+        if str(missing.name).partition(".")[0] not in ("redis", "hiredis"):
             raise
         shown = settings.without_password(where)
         raise BadSetup(MISSING.format(where=shown)) from None
-    return RedisStore(where, codec=SealedCodec())
+    return RedisStore(where, codec=codec)
 
 
 async def walk(shelf: Shelf) -> AsyncIterator[tuple[str, bytes, Entry | str]]:

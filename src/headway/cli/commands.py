@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from .. import settings
 from ..errors import BadSetup
-from . import cache, demo, receipt, research, timeline
+from . import cache, demo, mcp, receipt, research, timeline
 
 
 class OneLineErrors(TyperGroup):
@@ -37,6 +37,7 @@ app.command(name="research")(research.research)
 app.command(name="receipt")(receipt.receipt)
 app.command(name="timeline")(timeline.timeline)
 app.add_typer(cache.app, name="cache")
+app.add_typer(mcp.mcp, name="mcp")
 
 
 def _version(wanted: bool) -> None:

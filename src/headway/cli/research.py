@@ -53,6 +53,13 @@ def research(
             "default: no waiting."
         ),
     ] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            help="Where answers of data tools and model are kept: memory, disk, disk:PATH, "
+            "redis://HOST:PORT/DB ...; default: the setting `store`."
+        ),
+    ] = "",
     reports: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("reports"),
 ) -> None:
     """Research a company on its real SEC figures, through Headway, and show the receipt.
@@ -60,10 +67,11 @@ def research(
     Ends with 0 if the report is complete, 1 if sections failed, 2 for a wrong use or a model that
     cannot be asked, 3 if a cap left sections out, 130 after Ctrl-C.
     """
-    from ..apps.research import Setting, WrongModel, conduct, model_address
+    from ..apps.research import Setting, WrongModel, model_address
     from .run import refuse, run_or_exit
 
     try:
+        where = _where(store)
         setting = Setting(
             symbol=symbol,
             scale=scale,
@@ -76,7 +84,27 @@ def research(
         _refuse_scripted_model(setting)
     except (WrongModel, BadSetup) as wrong:
         refuse(str(wrong))
-    _show(run_or_exit(conduct(setting), kept_in=str(reports)), json)
+    _show(run_or_exit(_conducted(setting, where), kept_in=str(reports)), json)
+
+
+def _where(said: str) -> str:
+    if said:
+        settings.refuse_wrong_store(said, "--store")
+    return said or settings.load().store
+
+
+async def _conducted(setting: Setting, where: str) -> Conducted:
+    """The research, its answers kept in memory for itself alone, or in the store that is named."""
+    import msgspec
+
+    from ..apps.research import conduct
+
+    if where == "memory":
+        return await conduct(setting)
+    from .cache_shelf import tiered
+
+    async with tiered(where) as store:
+        return await conduct(msgspec.structs.replace(setting, store=store))
 
 
 def _caps(max_cost: float | None, max_tokens: int | None, max_time: str | None) -> Caps:
