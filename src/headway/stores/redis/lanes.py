@@ -62,8 +62,8 @@ class Lane(Generic[Asked, Answer]):
                 replies = await self._carry(asked)
         except asyncio.CancelledError:
             self._leave(asked)
-            for answer in answers:
-                answer.cancel()
+            # Whoever still waits was not cancelled: the store was closed under their feet.
+            self._settle(answers, [ConnectionError(f"{self._where}: closed")] * len(answers))
             raise
         except Exception as error:
             self._leave(asked)

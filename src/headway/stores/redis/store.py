@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from logging import DEBUG
 
 from ... import clock
-from ...errors import BadSetup, Unstorable
+from ...errors import BadSetup
 from ...keys import digest
 from ..codec import Codec
 from ..entry import Entry, Key, StoreStatistics
-from ..ledger import Verdict
 from ..memory import digest_of_repr
 from ..shared import Ending, Lease
 from .address import connections_to, shown
@@ -21,9 +28,10 @@ from .client import Client, Server
 from .clients import Clients
 from .connections import Command, Reply
 from .hearing import Record
-from .names import TAGS_LAST_S, Names
+from .names import Names
 from .tally import Tally
 from .verdicts import TagNumbers
+from .writing import Writing, marked
 
 log = logging.getLogger("headway.stores")
 
@@ -81,6 +89,7 @@ class RedisStore:
         self._tags = TagNumbers(self.ledger)
         self._tally = Tally()
         self.ledger.listen(self._tally.hear)
+        self._writing = Writing(self._codec, self._names, self._record, self._tally)
         server = Server(self.url, connect, timeout_s, self._names)
         self._clients = Clients(server, self._record)
 
@@ -93,7 +102,14 @@ class RedisStore:
 
     async def get(self, key: Key) -> Entry | None:
         """The entry under *key*, fresh or stale, or None."""
-        return (await self.get_many((key,)))[0]
+        name = digest(key)
+        place = self._names.entries + name
+        with self._tally:
+            client = self._clients.here()
+            written = (await client.read((place,)))[place]
+            entry = None if written is None else self._codec.decode(name, written)
+            is_void = entry is not None and name in await self._void(client, {name: entry})
+        return self._judged(key, name, entry, is_void, written)
 
     async def get_many(self, keys: Sequence[Key]) -> list[Entry | None]:
         """The entries under *keys*, in their order."""
@@ -113,24 +129,17 @@ class RedisStore:
             for key, name, place in zip(keys, names, wanted, strict=True)
         ]
 
-    async def _void(self, client: Client, found: Mapping[str, Entry]) -> set[str]:
+    async def _void(self, client: Client, found: Mapping[str, Entry]) -> Collection[str]:
         """Those of *found* that must not be served; asks where the ledger is in doubt."""
-        tags = {name: (*entry.tags, "=" + name) for name, entry in found.items()}
-        verdicts = {name: self._tags.verdict(found[name], tags[name]) for name in found}
-        doubtful = [name for name, verdict in verdicts.items() if verdict is Verdict.UNKNOWN]
-        void = {name for name, verdict in verdicts.items() if verdict is Verdict.VOID}
+        void, doubtful = self._tags.judge(found)
         if doubtful:
-            asked = self._tags.unknown({tag for name in doubtful for tag in tags[name]})
+            asked = self._tags.unknown(found, doubtful)
             count = self.ledger.count
             values = await client.read([self._names.tags + tag for tag in asked])
-            numbers = {tag: values[self._names.tags + tag] for tag in asked}
-            self._tags.note(count, numbers)
+            self._tags.note(count, {tag: values[self._names.tags + tag] for tag in asked})
             # Still in doubt: the ledger lost its thread just now. A miss does no harm.
-            void |= {
-                name
-                for name in doubtful
-                if self._tags.verdict(found[name], tags[name]) is not Verdict.GOOD
-            }
+            more, doubtful = self._tags.judge({name: found[name] for name in doubtful})
+            void = [*void, *more, *doubtful]
         return void
 
     def _judged(
@@ -164,33 +173,11 @@ class RedisStore:
             writes = []
             for key, entry in entries.items():
                 name = digest(key)
-                command, outcome = self._command(name, entry)
+                command, outcome = self._writing.command(name, entry)
                 self._note(outcome, key)
                 if command is not None:
                     writes.append(self._write(client, name, command))
             await _all(writes)
-
-    def _command(self, name: str, entry: Entry) -> tuple[Command | None, str]:
-        """What to tell the server, and what becomes of *entry*."""
-        tally, place = self._tally, self._names.entries + name
-        mark = self._record.mark_of(entry.mark)
-        if entry.is_private:
-            tally.refused += 1
-            return None, "refused"
-        if self.ledger.verdict(mark, (*entry.tags, "=" + name)) is Verdict.VOID:
-            tally.void += 1
-            return None, "void"
-        left_s = entry.stale_until - clock.now()
-        if left_s <= 0:
-            tally.expired += 1
-            return ("DEL", place), "expired"
-        try:
-            written = self._codec.encode(name, _marked(entry, mark))
-        except Unstorable as why:
-            tally.refused += 1
-            log.debug("%s: %s", name, why)
-            return ("DEL", place), "refused"
-        return ("SET", place, written, "PX", _ms(left_s)), "kept"
 
     async def _write(self, client: Client, name: str, command: Command) -> None:
         await client.write(command)
@@ -293,7 +280,7 @@ class RedisStore:
             for name, written in pairs:
                 entry = self._codec.decode(name, written)
                 if entry is not None and clock.now() < entry.stale_until:
-                    command, _ = self._command(name, _marked(entry, self.ledger.count))
+                    command, _ = self._writing.command(name, marked(entry, self.ledger.count))
                     if command is not None:
                         writes.append(self._write(client, name, command))
             await _all(writes)
@@ -319,25 +306,6 @@ async def _all(writes: Sequence[Awaitable[None]]) -> None:
         await writes[0]
     elif writes:
         await asyncio.gather(*writes)
-
-
-def _marked(entry: Entry, mark: int) -> Entry:
-    if entry.mark == mark:
-        return entry
-    return Entry(
-        entry.value,
-        made_at=entry.made_at,
-        fresh_until=entry.fresh_until,
-        stale_until=entry.stale_until,
-        tags=entry.tags,
-        version=entry.version,
-        mark=mark,
-        size_bytes=entry.size_bytes,
-    )
-
-
-def _ms(seconds: float) -> int:
-    return max(1, math.ceil(min(seconds, TAGS_LAST_S) * 1_000))
 
 
 def _text(reply: Reply) -> str:

@@ -21,8 +21,18 @@ class TagNumbers:
         self._ledger = ledger
         self._numbers: dict[str, tuple[int, int]] = {}
 
-    def verdict(self, entry: Entry, tags: Sequence[str]) -> Verdict:
-        """Whether *entry*, with *tags* (that of its key among them), may be served."""
+    def judge(self, found: Mapping[str, Entry]) -> tuple[list[str], list[str]]:
+        """Of the entries *found*, by name, those that are void, and those in doubt."""
+        void, doubtful = [], []
+        for name, entry in found.items():
+            verdict = self._verdict(entry, (*entry.tags, "=" + name))
+            if verdict is Verdict.VOID:
+                void.append(name)
+            elif verdict is Verdict.UNKNOWN:
+                doubtful.append(name)
+        return void, doubtful
+
+    def _verdict(self, entry: Entry, tags: Sequence[str]) -> Verdict:
         verdict = self._ledger.verdict(entry.mark, tags)
         if verdict is not Verdict.UNKNOWN:
             return verdict
@@ -31,8 +41,9 @@ class TagNumbers:
             return Verdict.VOID
         return Verdict.UNKNOWN if None in numbers else Verdict.GOOD
 
-    def unknown(self, tags: Iterable[str]) -> list[str]:
-        """Those of *tags* whose number must be asked for."""
+    def unknown(self, found: Mapping[str, Entry], doubtful: Iterable[str]) -> list[str]:
+        """Tags of those in doubt whose number must be asked for."""
+        tags = {tag for name in doubtful for tag in (*found[name].tags, "=" + name)}
         return [tag for tag in tags if self._number(tag) is None]
 
     def note(self, count: int, numbers: Mapping[str, bytes | None]) -> None:
