@@ -86,6 +86,7 @@ class Cache:
         _refuse_wrong(tags, store)
         self.tags, self.copy, self.every, self.private = tags, copy, every, private
         self.store: Store = MemoryStore(name_key=_name) if store is None else store
+        self._peek = self.store.peek
         self._scope_of = reader_of(scope)
         self._off = settings.off_at_construction()
         self._near, self._far = _names_of_tiers(self.store)
@@ -131,7 +132,7 @@ class Cache:
             return await proceed(call)
         key = call.key if self._scope_of is None else (call.key, self._scope_of())
         try:
-            entry = self.store.peek(key)
+            entry = self._peek(key)
         except Exception as error:
             entry = None
             self._failures.note("look-up", error)
@@ -141,7 +142,8 @@ class Cache:
         if entry is None:
             return await self._miss(key, call, proceed)
         now = clock.now()
-        call.age_s = max(0.0, now - entry.made_at)  # a clock set back makes nothing younger
+        age_s = now - entry.made_at
+        call.age_s = age_s if age_s > 0.0 else 0.0  # a clock set back makes nothing younger
         if now < entry.fresh_until:
             self._hits += 1
             call.source = "hit"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -18,10 +19,13 @@ class Watch:
 
     place = Place.WATCH
 
-    async def around(self, call: Call, proceed: Proceed) -> Any:
-        if not events.listeners:
-            return await proceed(call)
-        return await _Watched(call).see(proceed)
+    def around(self, call: Call, proceed: Proceed) -> Coroutine[Any, Any, Any]:
+        # No coroutine of its own around a call that nobody watches: a tenth of a cache hit.
+        return _watched(call, proceed) if events.listeners else proceed(call)
+
+
+async def _watched(call: Call, proceed: Proceed) -> Any:
+    return await _Watched(call).see(proceed)
 
 
 class _Watched:

@@ -19,8 +19,7 @@ Cache("1m", errors={LookupError: "30s", OSError: 1})
 Cache("1m", private=True, lease=None)
 
 until("16:00")  # error: call-arg
-Cache(lambda: 5)  # error: arg-type
-Cache(lambda answer: object())  # error: arg-type
+Cache(object())  # error: arg-type
 Cache("1m", errors={"LookupError": 1})  # error: dict-item
 Cache("1m", errors=[LookupError])  # error: arg-type
 Cache("1m", private="yes")  # error: arg-type
