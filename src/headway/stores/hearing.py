@@ -103,12 +103,17 @@ class Hearing:
                 self._make_void(news.tags)
             self._marks.heard(news.number)
         elif isinstance(news, Gap):
-            self._memory.make_void(())
-            self._marks.missed(self._memory.mark(), news.number)
-            self._on_doubt()
+            self._miss(news.number)
         else:
             self._marks.heard(news.number)
+            if news.number > self._ledger.born:  # others invalidated before this process was back
+                self._miss(news.number)
             self._on_loss()
+
+    def _miss(self, number: int) -> None:
+        self._memory.make_void(())
+        self._marks.missed(self._memory.mark(), number)
+        self._on_doubt()
 
     def _is_own(self, tags: tuple[str, ...]) -> bool:
         group = frozenset(tags)

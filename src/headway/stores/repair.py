@@ -111,6 +111,7 @@ class Repair:
             if self._is_tended or self._is_closed:
                 return
             self._is_tended = True
+            self._next_look = clock.monotonic() + self._probe_every_s
         work = _tend(ref(self))
         # Whoever comes by may be driving a call by hand: nothing of that belongs into the task.
         context = Context()

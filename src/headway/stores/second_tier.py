@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from .attempt import AtMost, OutOfReach, Patience, Refused, Work
@@ -21,12 +21,19 @@ Waiter = asyncio.Future[Any]
 _LATE: Final = object()
 
 
+class Question(NamedTuple):
+    """A look-up that is under way, or about to be."""
+
+    key: Key
+    waiters: list[Waiter]
+
+
 class Here:
     """What is under way on one event loop, used on it alone; does not keep the loop alive."""
 
     def __init__(self) -> None:
-        self.asked: dict[Key, list[Waiter]] = {}
-        self.next_keys: list[Key] = []
+        self.asked: dict[str, Question] = {}
+        self.next: dict[str, Question] = {}
         self.next_checks: list[Waiter] = []
         self.waiters: set[Waiter] = set()
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -53,7 +60,7 @@ class Here:
 
     def give_up(self) -> None:
         """Let everyone go who waits."""
-        self.asked, self.next_keys, self.next_checks = {}, [], []
+        self.asked, self.next, self.next_checks = {}, {}, []
         settle(list(self.waiters), _LATE)
 
 
@@ -68,7 +75,8 @@ class SecondTier:
     """Look-ups of one tick of an event loop go together; who is asked for already is not again.
 
     Nobody waits longer than *soft_s* for a look-up; the attempt goes on until *hard_s*, and
-    *on_found* is given what comes, late or not, with the mark that was taken before it was asked.
+    *on_found* is given what comes, late or not: key, its tag, entry, and the mark that was taken
+    before it was asked for.
     With *joins_late* a caller may be given what was asked for before it came. *on_down* is called
     when an attempt takes the store down.
     """
@@ -82,7 +90,7 @@ class SecondTier:
         hard_s: float,
         joins_late: bool,
         mark: Callable[[], int],
-        on_found: Callable[[Key, Entry, int], Entry | None],
+        on_found: Callable[[Key, str, Entry, int], Entry | None],
         on_down: Callable[[], None],
     ) -> None:
         self.store, self.breaker, self.soft_s, self.hard_s = store, breaker, soft_s, hard_s
@@ -106,16 +114,16 @@ class SecondTier:
                 here = self._loops.setdefault(loop, Here())
         return here
 
-    async def find(self, keys: Sequence[Key]) -> list[Entry | None]:
-        """What *on_found* made of the entries under *keys*, in their order.
+    async def find(self, keys: Sequence[tuple[str, Key]]) -> list[Entry | None]:
+        """What *on_found* made of the entries under *keys*, in their order; each with its tag.
 
         Raises:
             OutOfReach: it is down, or no answer came in time.
         """
         here = self._here_if_up()
-        waiters = [self._asked(here, key) for key in keys]
+        waiters = [self._asked(here, tag, key) for tag, key in keys]
         try:
-            return [_given(await waiter) for waiter in waiters]
+            return [self._given(await waiter) for waiter in waiters]
         finally:
             here.waiters.difference_update(waiters)
 
@@ -131,7 +139,7 @@ class SecondTier:
             asyncio.get_running_loop().call_soon(self._check_together, here)
         here.next_checks.append(waiter)
         try:
-            _given(await waiter)
+            self._given(await waiter)
         finally:
             here.waiters.discard(waiter)
 
@@ -150,7 +158,7 @@ class SecondTier:
         task = here.begin(self.attempt(work, limit_s=self.hard_s, is_patient=is_patient))
         task.add_done_callback(partial(_hand_over, waiter, late))
         try:
-            answer: T = _given(await waiter)
+            answer: T = self._given(await waiter)
             return answer
         finally:
             here.waiters.discard(waiter)
@@ -166,7 +174,7 @@ class SecondTier:
         task = here.begin(self.attempt(work, limit_s=seconds + self.hard_s))
         task.add_done_callback(partial(_hand_over, waiter, None))
         try:
-            answer: T = _given(await waiter)
+            answer: T = self._given(await waiter)
             return answer
         finally:
             here.waiters.discard(waiter)
@@ -230,51 +238,54 @@ class SecondTier:
             raise OutOfReach(self._out_of_reach())
         return self.here()
 
+    def _given(self, answer: Any) -> Any:
+        if answer is _LATE:
+            raise OutOfReach(self._out_of_reach())
+        return answer
+
     def _out_of_reach(self) -> str:
         return (
             f"{self.store.name} does not answer ({self.breaker.reason or 'too slow'}); "
             f"it is tried again every {self.breaker.probe_every_s:g} s"
         )
 
-    def _asked(self, here: Here, key: Key) -> Waiter:
+    def _asked(self, here: Here, tag: str, key: Key) -> Waiter:
         waiter = here.waiter()
-        others = here.asked.get(key)
-        if others is not None:
-            others.append(waiter)
+        question = here.asked.get(tag)
+        if question is not None:
+            question.waiters.append(waiter)
             return waiter
-        if not here.next_keys:
+        if not here.next:
             asyncio.get_running_loop().call_soon(self._read_together, here)
-        here.asked[key] = [waiter]
-        here.next_keys.append(key)
+        here.asked[tag] = here.next[tag] = Question(key, [waiter])
         return waiter
 
     def _read_together(self, here: Here) -> None:
-        keys, here.next_keys = here.next_keys, []
-        if keys:  # else it went down in this very tick
-            asked = {key: here.asked[key] for key in keys}
+        questions, here.next = here.next, {}
+        if questions:  # else it went down in this very tick
             if not self._joins_late:
                 here.asked = {}
-            here.begin(self._read(here, asked))
+            here.begin(self._read(here, questions))
 
-    async def _read(self, here: Here, asked: dict[Key, list[Waiter]]) -> None:
+    async def _read(self, here: Here, questions: dict[str, Question]) -> None:
         mark = self._mark()
-        keys = list(asked)
+        keys = [question.key for question in questions.values()]
         answers: list[object] = [_LATE] * len(keys)
         try:
             found = await self.attempt(
                 partial(self.store.get_many, keys), limit_s=self.hard_s, is_patient=False
             )
             answers = [
-                None if entry is None else self._on_found(key, entry, mark)
-                for key, entry in zip(keys, found)
+                None if entry is None else self._on_found(key, tag, entry, mark)
+                for (tag, key), entry in zip(zip(questions, keys), found)
             ]
         except OutOfReach:
             pass
         finally:
-            for (key, waiters), answer in zip(asked.items(), answers):
-                if here.asked.get(key) is waiters:
-                    del here.asked[key]
-                settle(waiters, answer)
+            for (tag, question), answer in zip(questions.items(), answers):
+                if here.asked.get(tag) is question:
+                    del here.asked[tag]
+                settle(question.waiters, answer)
 
     def _check_together(self, here: Here) -> None:
         checks, here.next_checks = here.next_checks, []
@@ -304,12 +315,6 @@ class SecondTier:
             else:
                 with suppress(RuntimeError):  # that loop is closed
                     loop.call_soon_threadsafe(here.give_up)
-
-
-def _given(answer: Any) -> Any:
-    if answer is _LATE:
-        raise OutOfReach("no answer in time")
-    return answer
 
 
 def _hand_over(waiter: Waiter, late: Callable[[Any], None] | None, task: asyncio.Task[Any]) -> None:

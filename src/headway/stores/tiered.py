@@ -176,13 +176,14 @@ class TieredStore:
         return (await self._fetched([key]))[0]
 
     async def _fetched(self, keys: Sequence[Key]) -> list[Entry | None]:
-        named = [key for key in keys if tag_of(key) is not None]
+        tags = [tag_of(key) for key in keys]
+        named = [(tag, key) for tag, key in zip(tags, keys) if tag is not None]
+        entries: list[Entry | None] = [None] * len(keys)
         try:
-            found = dict(zip(named, await self._tier.find(named))) if named else {}
+            found = iter(await self._tier.find(named) if named else ())
+            entries = [None if tag is None else next(found) for tag in tags]
         except OutOfReach:
-            found = {}
             self._see_to_it()
-        entries = [found.get(key) for key in keys]
         answered = sum(entry is not None for entry in entries)
         self._found += answered
         self._missed += len(entries) - answered
@@ -193,14 +194,14 @@ class TieredStore:
         if not self._is_careful or self._is_certain(entry):
             return entry
         self._passed_over += 1
-        is_strict = self.strict and bool(entry.tags)
+        is_strict, tag = self.strict and bool(entry.tags), tag_of(key)
         try:
             if is_strict:
                 await self._tier.check()
                 checked = self._recall(key)
                 if checked is not None and checked.mark >= self._marks.sure_from:
                     return checked
-            found = (await self._tier.find([key]))[0]
+            found = (await self._tier.find([(tag, key)]))[0] if tag is not None else None
         except OutOfReach:
             self._see_to_it()
             self._missed += is_strict
@@ -221,12 +222,12 @@ class TieredStore:
         self.memory.keep(key, stale)
         return stale
 
-    def _promoted(self, key: Key, found: Entry, mark: int) -> Entry | None:
+    def _promoted(self, key: Key, tag: str, found: Entry, mark: int) -> Entry | None:
         """Keep in memory what the second tier had; None if it became void on the way.
 
         *mark* was taken before it was asked for.
         """
-        entry, tag = _copied(found, mark), tag_of(key)
+        entry = _copied(found, mark)
         if is_void(self.memory, entry, tag):
             return None
         there = held(self.memory, key)

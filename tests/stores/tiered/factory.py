@@ -38,9 +38,7 @@ async def tiered_disk() -> AsyncIterator[TieredStore]:
     from headway.stores.disk import DiskStore
 
     with TemporaryDirectory() as folder:
-        store = TieredStore(
-            MemoryStore(), DiskStore(Path(folder) / "cache"), soft_timeout="500ms"
-        )
+        store = TieredStore(MemoryStore(), DiskStore(Path(folder) / "cache"), soft_timeout="500ms")
         try:
             yield store
         finally:
