@@ -240,6 +240,42 @@ def test_clear_by_prefix_and_by_several_tags(where: str) -> None:
     assert found(where, "n1", "n2", "k1", "u", "w", "o1") == [None] * 4 + ["w", b"other"]
 
 
+def test_what_was_cleared_is_neither_shown_nor_exported(where: str, folder: Path) -> None:
+    fill(where, {**COMPANIES, "u": kept("u", "user:7")})
+    done("clear", "--tag", "company:NVDA", "--store", where)
+    fill(where, {"n3": kept("n3", "company:NVDA")})
+    done("clear", "--tag", "user:7", "--store", where)
+    shown = json.loads(done("show", "--store", where, "--json"))
+    assert (shown["entries"], shown["void"], shown["in_doubt"]) == (3, 3, 0)
+    assert {each["tag"]: each["entries"] for each in shown["tags"]} == {
+        "company:*": 1,
+        "company:KO": 1,
+        "company:NVDA": 1,
+    }
+    assert "3 invalidated" in done("show", "--store", where)
+    done("export", "kept.headway", "--store", where)
+    done("warm", "kept.headway", "--store", where)
+    values = found(where, *COMPANIES, "u", "n3")
+    assert values == [None, None, "x" * 5000, b"other", None, "n3"]
+
+
+def test_what_may_have_been_cleared_is_not_exported(folder: Path) -> None:
+    with Valkey() as server:
+        fill(server.url, COMPANIES)
+        done("clear", "--tag", "company:NVDA", "--store", server.url)
+        import redis
+
+        with redis.Redis.from_url(server.url) as client:
+            (log,) = [key for key in client.scan_iter() if client.type(key) == b"stream"]
+            client.delete(log)
+        fill(server.url, {"new": kept("new")})
+        shown = json.loads(done("show", "--store", server.url, "--json"))
+        assert (shown["entries"], shown["in_doubt"]) == (1, 4)
+        assert "in doubt    4" in done("show", "--store", server.url)
+        done("export", "kept.headway", "--store", server.url)
+        assert count_entries(folder / "kept.headway") == 1
+
+
 def test_clear_all(where: str) -> None:
     fill(where, COMPANIES)
     assert "everything" in done("clear", "--all", "--store", where)

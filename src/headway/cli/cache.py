@@ -65,19 +65,18 @@ def show(
     typer.echo(msgspec.json.encode(found) if json else text)
 
 
-async def _contents(shelf: Shelf, where: str) -> Contents:
+async def _contents(shelf: Shelf) -> Contents:
     from .. import clock
     from ..stores import Entry
     from .cache_contents import Counting
-    from .cache_shelf import walk
 
     counting = Counting(clock.now())
-    async for _, written, found in walk(shelf):
+    async for _, written, found in shelf.walk():
         if isinstance(found, Entry):
             counting.add(found, len(written))
         else:
             counting.add_other(found)
-    return counting.contents(where, getattr(shelf, "max_bytes", None))
+    return counting.contents(shelf.name, getattr(shelf.store, "max_bytes", None))
 
 
 @app.command()
@@ -91,9 +90,9 @@ def clear(
     if bool(tags) is everything:
         raise BadSetup("say what to clear: --tag TAG, as often as needed, or --all, not both")
 
-    async def work(shelf: Shelf, where: str) -> str:
-        await (shelf.clear() if everything else shelf.invalidate(tags))
-        return where
+    async def work(shelf: Shelf) -> str:
+        await (shelf.store.clear() if everything else shelf.store.invalidate(tags))
+        return shelf.name
 
     where = _on(store, work)
     told = "everything" if everything else f"what bears {' or '.join(tags)}"
@@ -115,9 +114,9 @@ def export(
 
     tags = frozenset(_checked(tag))
 
-    async def work(shelf: Shelf, where: str) -> str:
+    async def work(shelf: Shelf) -> str:
         count = await write_entries(file, _chosen(shelf, tags), force=force)
-        return f"{count:,} entries of {where} are in {file}"
+        return f"{count:,} entries of {shelf.name} are in {file}"
 
     typer.echo(_on(store, work))
 
@@ -125,9 +124,8 @@ def export(
 async def _chosen(shelf: Shelf, tags: frozenset[str]) -> AsyncIterator[Written]:
     """What can be served; of what is signed nothing is known, so it goes along unless a tag is."""
     from ..stores import Entry
-    from .cache_shelf import walk
 
-    async for name, written, found in walk(shelf):
+    async for name, written, found in shelf.walk():
         if isinstance(found, Entry):
             is_chosen = not tags or not tags.isdisjoint(found.tags)
         else:
@@ -188,20 +186,20 @@ def _show(warmed: Warmed) -> None:
         raise typer.Exit(FAILED)
 
 
-def _loading(file: Path) -> Callable[[Shelf, str], Awaitable[str]]:
+def _loading(file: Path) -> Callable[[Shelf], Awaitable[str]]:
     """What brings the entries of *file* into a store; refused before any is, if it is not whole."""
     from .cache_file import count_entries, read_entries
 
     count = count_entries(file)
 
-    async def work(shelf: Shelf, where: str) -> str:
+    async def work(shelf: Shelf) -> str:
         left: Iterator[Written] = read_entries(file)
         kept = 0
         while pairs := list(islice(left, AT_ONE_TIME)):
-            kept += await shelf.load(pairs)
+            kept += await shelf.store.load(pairs)
         rest = count - kept
         told = f"; {rest:,} were over, or cannot be read here" if rest else ""
-        return f"{kept:,} of {count:,} entries of {file} are in {where}{told}"
+        return f"{kept:,} of {count:,} entries of {file} are in {shelf.name}{told}"
 
     return work
 
@@ -212,21 +210,20 @@ def _checked(tags: list[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tags or ()))
 
 
-def _on(said: str, work: Callable[[Shelf, str], Awaitable[T]]) -> T:
-    """What *work* gives on the store; ends the process with one line if that cannot be used.
-
-    *work* gets the store, and what it is called without its password.
-    """
-    from .cache_shelf import opened, where_from
+def _on(said: str, work: Callable[[Shelf], Awaitable[T]]) -> T:
+    """What *work* gives on the store; ends the process with one line if that cannot be used."""
+    from .cache_shelf import Shelf, where_from
 
     where = where_from(said)
-    shown = settings.without_password(where)
 
     async def on_a_loop() -> T:
-        async with opened(where) as shelf:
-            return await work(shelf, shown)
+        shelf = Shelf(where)
+        try:
+            return await work(shelf)
+        finally:
+            await shelf.store.aclose()
 
-    return _run(on_a_loop(), shown)
+    return _run(on_a_loop(), settings.without_password(where))
 
 
 def _run(work: Coroutine[object, object, T], where: str) -> T:

@@ -40,6 +40,8 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """Not served any more, and not removed yet; not among the entries."""
     void: int
     """Invalidated, and not removed yet; not among the entries."""
+    in_doubt: int
+    """Older than what is known of invalidations; not among the entries."""
     unreadable: int
     """Damaged, or of another version of Headway; not among the entries."""
     signed: int
@@ -78,7 +80,7 @@ class Counting:
             self._bytes_of[tag] += size_bytes
 
     def add_other(self, state: str) -> None:
-        """Count what is there and is no entry: void, unreadable or signed."""
+        """Count what is there and is no entry to be served: void, over, in doubt ..."""
         self._states[state] += 1
 
     def contents(self, store: str, max_bytes: int | None) -> Contents:
@@ -94,6 +96,7 @@ class Counting:
             stale=states["stale"],
             over=states["over"],
             void=states["void"],
+            in_doubt=states["in doubt"],
             unreadable=states["unreadable"],
             signed=states["signed"],
             oldest_s=max(0.0, self._now - min(made)) if made else None,
@@ -131,6 +134,7 @@ def _lines(found: Contents) -> list[tuple[str, str]]:
             ),
         ),
         ("no more", _no_more(found)),
+        ("in doubt", _in_doubt(found)),
         ("unreadable", _unreadable(found)),
     ]
 
@@ -147,6 +151,11 @@ def _no_more(found: Contents) -> str:
     said = [f"{found.void:,} invalidated"] * bool(found.void)
     said += [f"{found.over:,} over"] * bool(found.over)
     return f"{', '.join(said)}; they make room in time" if said else ""
+
+
+def _in_doubt(found: Contents) -> str:
+    told = "of before the oldest invalidation that is still known"
+    return f"{found.in_doubt:,}, {told}" if found.in_doubt else ""
 
 
 def _unreadable(found: Contents) -> str:

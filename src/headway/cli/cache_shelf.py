@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
+
+import msgspec
 
 from .. import clock, settings
 from ..errors import BadSetup
 from ..stores import Entry, MemoryStore
 from ..stores.codec import Codec
-from ..stores.ledger import Verdict
+from ..stores.ledger import Ledger, Verdict
 from ..stores.shared import SharedStore
 from ..stores.tiered import TieredStore
 from .cache_sealed import SealedCodec, is_signed
@@ -22,14 +24,74 @@ MISSING: Final = "{where} needs redis, which is not installed: pip install 'head
 _TURNS: Final = 10
 
 
-class Shelf(SharedStore, Protocol):
+class WrittenStore(SharedStore, Protocol):
     """A shared store whose entries can be taken out, and put in, as written."""
 
     def scan(self) -> AsyncIterator[tuple[str, bytes]]:
         """Every entry as written, by name."""
 
     async def load(self, pairs: Iterable[tuple[str, bytes]]) -> int:
-        """Keep entries that ``scan`` gave; how many were kept."""
+        """Keep entries that ``scan`` gave, as good from now on; how many were kept."""
+
+
+State = Literal["void", "over", "in doubt", "unreadable", "signed"]
+"""Why something in a store is no entry to be served."""
+
+
+class Shelf:
+    """A shared store without a memory tier in front, whose values stay sealed.
+
+    Raises:
+        BadSetup: there is no such folder, or what the store needs is not installed.
+    """
+
+    def __init__(self, where: str) -> None:
+        if where.startswith("disk") and not (folder := _folder(where)).exists():
+            # A slip of the pen is not to become a folder.
+            raise BadSetup(f"nothing is kept in {folder}: there is no such folder")
+        self._where = where
+        self.name = settings.without_password(where)
+        self.store = _second(where, SealedCodec())
+
+    async def walk(self) -> AsyncIterator[tuple[str, bytes, Entry | State]]:
+        """Name, bytes and entry of all that is in the store, or why it is none to be served."""
+        ledger = await self._ledger()
+        async for name, written in self.store.scan():
+            yield name, written, _judged(name, written, ledger)
+
+    async def _ledger(self) -> Ledger:
+        """All invalidations that there were since the oldest entry was made, if they are known.
+
+        A store's own ledger begins with the first word from it, and knows nothing of before.
+        """
+        await self.store.catch_up()
+        ledger, codec = self.store.ledger, SealedCodec()
+        state, oldest = ledger.state, ledger.count
+        async for name, written in self.store.scan():
+            entry = codec.decode(name, written)
+            if entry is not None and ledger.verdict(entry.mark, ()) is not Verdict.VOID:
+                oldest = min(oldest, entry.mark)
+        if state is None or oldest >= state.count:
+            return ledger
+        other = _second(self._where, SealedCodec())
+        other.ledger.meet(msgspec.structs.replace(state, count=oldest))
+        try:
+            await other.catch_up()
+        finally:
+            await other.aclose()
+        return other.ledger
+
+
+def _judged(name: str, written: bytes, ledger: Ledger) -> Entry | State:
+    entry = SealedCodec().decode(name, written)
+    if entry is None:
+        return "signed" if is_signed(written) else "unreadable"
+    if clock.now() >= entry.stale_until:
+        return "over"
+    verdict = ledger.verdict(entry.mark, (*entry.tags, f"={name}"))
+    if verdict is Verdict.GOOD:
+        return entry
+    return "void" if verdict is Verdict.VOID else "in doubt"
 
 
 def where_from(said: str) -> str:
@@ -47,23 +109,6 @@ def where_from(said: str) -> str:
             "--store or HEADWAY_STORE, such as disk or redis://127.0.0.1:6379/0"
         )
     return where
-
-
-@asynccontextmanager
-async def opened(where: str) -> AsyncIterator[Shelf]:
-    """The store that *where* names, without a memory tier in front; its values stay sealed.
-
-    Raises:
-        BadSetup: there is no such folder, or what the store needs is not installed.
-    """
-    if where.startswith("disk") and not (folder := _folder(where)).exists():
-        # A slip of the pen is not to become a folder.
-        raise BadSetup(f"nothing is kept in {folder}: there is no such folder")
-    shelf = _second(where, SealedCodec())
-    try:
-        yield shelf
-    finally:
-        await shelf.aclose()
 
 
 @asynccontextmanager
@@ -94,7 +139,7 @@ def _folder(where: str) -> Path:
     return Path(where.partition(":")[2] or Path(settings.load().folder, "cache"))
 
 
-def _second(where: str, codec: Codec | None = None) -> Shelf:
+def _second(where: str, codec: Codec | None = None) -> WrittenStore:
     if where.startswith("disk"):
         from ..stores.disk import DiskStore
 
@@ -107,22 +152,3 @@ def _second(where: str, codec: Codec | None = None) -> Shelf:
         shown = settings.without_password(where)
         raise BadSetup(MISSING.format(where=shown)) from None
     return RedisStore(where, codec=codec)
-
-
-async def walk(shelf: Shelf) -> AsyncIterator[tuple[str, bytes, Entry | str]]:
-    """Name, bytes and entry of all that is in *shelf*; or why it is none to be served.
-
-    That is ``"void"``, ``"over"``, ``"unreadable"``, or ``"signed"``.
-    """
-    codec = SealedCodec()
-    await shelf.catch_up()
-    async for name, written in shelf.scan():
-        entry = codec.decode(name, written)
-        if entry is None:
-            yield name, written, "signed" if is_signed(written) else "unreadable"
-        elif shelf.ledger.verdict(entry.mark, (*entry.tags, f"={name}")) is Verdict.VOID:
-            yield name, written, "void"
-        elif clock.now() >= entry.stale_until:
-            yield name, written, "over"
-        else:
-            yield name, written, entry
