@@ -4,7 +4,6 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from headway import clock
@@ -91,14 +90,38 @@ async def line_of(process: "subprocess.Popen[str]") -> str:
 
 async def until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
     """Return once *is_so*; fail after *seconds*."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while not is_so():
-                await asyncio.sleep(0.002)
-    assert is_so()
+    for _ in range(int(seconds / 0.002)):
+        if is_so():
+            return
+        await asyncio.sleep(0.002)
+    raise AssertionError("it never came to be so")
 
 
 def database(folder: Path) -> Path:
     """The one file that holds the entries now."""
     (found,) = folder.glob("entries-*.db")
     return found
+
+
+def truncate(path: Path, tail: str = "", left: int = 0) -> None:
+    """Cut the file, or what stands beside it, down to *left* bytes, or fill it up with zeros."""
+    with Path(f"{path}{tail}").open("r+b") as file:
+        file.truncate(left)
+
+
+def ruin(path: Path) -> None:
+    """Leave nothing of the database but its length."""
+    path.write_bytes(b"x" * path.stat().st_size)
+    truncate(path, "-wal")
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """The file, and the log beside it."""
+    return {tail: Path(f"{path}{tail}").read_bytes() for tail in ("", "-wal")}
+
+
+def put_back(path: Path, content: dict[str, bytes]) -> None:
+    """Make the files what they were."""
+    for tail, written in content.items():
+        Path(f"{path}{tail}").write_bytes(written)
+        Path(f"{path}{tail}").chmod(0o600)

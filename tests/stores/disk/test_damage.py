@@ -11,7 +11,16 @@ from headway import clock, events
 from headway.events import Event
 from headway.stores.disk import DiskStore
 from headway.testing import FakeClock
-from tests.stores.disk.kept import database, entry, keep, readable
+from tests.stores.disk.kept import (
+    contents,
+    database,
+    entry,
+    keep,
+    put_back,
+    readable,
+    ruin,
+    truncate,
+)
 
 
 async def usable(store: DiskStore) -> bool:
@@ -83,15 +92,12 @@ async def test_a_truncated_file_is_a_miss(
     store = DiskStore(tmp_path / "cache")
     values = await keep(store)
     path = database(store.folder)
-    copies = {end: Path(f"{path}{end}").read_bytes() for end in ("", "-wal")}
+    before = contents(path)
     if not is_open:
         await store.aclose()
-        for end, content in copies.items():
-            Path(f"{path}{end}").write_bytes(content)
-            Path(f"{path}{end}").chmod(0o600)
+        put_back(path, before)
         store = DiskStore(tmp_path / "cache")
-    with Path(f"{path}{tail}").open("r+b") as file:
-        file.truncate(left)
+    truncate(path, tail, left)
     await readable(store, values)
     assert await usable(store)
     await store.aclose()
@@ -135,9 +141,7 @@ async def test_beginning_anew_is_told_and_counted(tmp_path: Path) -> None:
     path = database(store.folder)
     heard: list[Event] = []
     with events.listen(heard.append):
-        path.write_bytes(b"x" * path.stat().st_size)
-        with Path(f"{path}-wal").open("r+b") as log:
-            log.truncate(0)
+        ruin(path)
         assert await store.get("key 1") is None
     (told,) = [event for event in heard if isinstance(event, events.StoreFailed)]
     assert (told.store, "begun anew" in told.error) == ("disk", True)
@@ -150,9 +154,7 @@ async def test_who_has_the_broken_file_open_goes_over_to_the_new_one(tmp_path: P
     await keep(one)
     assert await other.get("key 1") is not None
     before = one.mark()
-    path = database(one.folder)
-    path.write_bytes(b"x" * path.stat().st_size)
-    Path(f"{path}-wal").write_bytes(b"")
+    ruin(database(one.folder))
     assert await one.get("key 1") is None
     await one.set("key 1", entry("new", mark=one.mark()))
     found = await other.get("key 1")
