@@ -9,6 +9,9 @@ import pytest
 from headway import clock
 from headway.stores import NEVER, Entry, Key, MemoryStore, Store
 from headway.testing import FakeClock
+from tests.stores.disk.factory import disk
+from tests.stores.redis.factory import redis
+from tests.stores.tiered.factory import tiered_disk, tiered_redis, tiered_scripted
 
 
 @asynccontextmanager
@@ -24,7 +27,14 @@ async def memory_lru() -> AsyncIterator[Store]:
 STORES: dict[str, Callable[[], AbstractAsyncContextManager[Store]]] = {
     "memory s3-fifo": memory_s3_fifo,
     "memory lru": memory_lru,
+    "disk": disk,
+    "redis": redis,
+    "tiered": tiered_scripted,
+    "tiered disk": tiered_disk,
+    "tiered redis": tiered_redis,
 }
+
+BEGUN_NOW = -1
 
 KEYS: list[Key] = [
     "",
@@ -48,6 +58,7 @@ def time() -> Iterator[FakeClock]:
 @pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, time: FakeClock) -> AsyncIterator[Store]:
     async with STORES[request.param]() as store:
+        await store.get("met before work begins, as Cache does")
         yield store
 
 
@@ -56,9 +67,9 @@ def entry(
     ttl_s: float = 60,
     stale_for_s: float = 0,
     tags: tuple[str, ...] = (),
-    mark: int = 0,
+    mark: int = BEGUN_NOW,
 ) -> Entry:
-    """An entry made now."""
+    """An entry made now; ``keep`` says when its work began, unless *mark* does."""
     now = clock.now()
     return Entry(
         value,
@@ -68,6 +79,12 @@ def entry(
         tags=tags,
         mark=mark,
     )
+
+
+async def keep(store: Store, key: Key, entry: Entry) -> None:
+    if entry.mark == BEGUN_NOW:
+        entry.mark = store.mark()
+    await store.set(key, entry)
 
 
 async def read(store: Store, key: Key) -> Entry | None:
@@ -103,7 +120,7 @@ async def test_an_entry_comes_back_whole(store: Store) -> None:
         version="7",
         mark=store.mark(),
     )
-    await store.set("key", kept)
+    await keep(store, "key", kept)
     found = await read(store, "key")
     assert found is not None
     assert found.value == {"price": 181.5, "symbols": ["NVDA", "AMD"]}
@@ -114,61 +131,61 @@ async def test_an_entry_comes_back_whole(store: Store) -> None:
 
 @pytest.mark.parametrize("value", [None, False, 0, "", [], {}])
 async def test_none_and_empty_values_are_kept_like_others(store: Store, value: object) -> None:
-    await store.set("key", entry(value))
+    await keep(store, "key", entry(value))
     assert await value_of(store, "key") == value
 
 
 async def test_any_key_finds_its_own_value(store: Store) -> None:
     for number, key in enumerate(KEYS):
-        await store.set(key, entry(number))
+        await keep(store, key, entry(number))
     assert [await value_of(store, key) for key in KEYS] == list(range(len(KEYS)))
 
 
 async def test_text_bytes_and_numbers_are_different_keys(store: Store) -> None:
     for number, key in enumerate(["1", b"1", 1, ("1",)]):
-        await store.set(key, entry(number))
+        await keep(store, key, entry(number))
     assert [await value_of(store, key) for key in ["1", b"1", 1, ("1",)]] == [0, 1, 2, 3]
 
 
 async def test_a_large_value_comes_back_whole(store: Store) -> None:
     text = "0123456789" * 100_000
-    await store.set("key", entry(text))
+    await keep(store, "key", entry(text))
     assert await value_of(store, "key") == text
 
 
 async def test_a_later_entry_replaces_the_earlier(store: Store) -> None:
-    await store.set("key", entry("old", ttl_s=1_000))
-    await store.set("key", entry("new", ttl_s=10))
+    await keep(store, "key", entry("old", ttl_s=1_000))
+    await keep(store, "key", entry("new", ttl_s=10))
     assert await value_of(store, "key") == "new"
 
 
 async def test_a_replaced_entry_does_not_come_back(store: Store, time: FakeClock) -> None:
-    await store.set("key", entry("old", ttl_s=1_000))
-    await store.set("key", entry("new", ttl_s=10))
+    await keep(store, "key", entry("old", ttl_s=1_000))
+    await keep(store, "key", entry("new", ttl_s=10))
     await time.advance(10)
     assert await read(store, "key") is None
 
 
 async def test_a_deleted_entry_is_gone_and_its_key_can_be_used_again(store: Store) -> None:
-    await store.set("key", entry("old"))
-    await store.set("other", entry("other"))
+    await keep(store, "key", entry("old"))
+    await keep(store, "other", entry("other"))
     await store.delete("key")
     assert await read(store, "key") is None
     assert await value_of(store, "other") == "other"
-    await store.set("key", entry("new"))
+    await keep(store, "key", entry("new"))
     assert await value_of(store, "key") == "new"
 
 
 async def test_deleting_what_is_not_there_is_harmless(store: Store) -> None:
     await store.delete("key")
-    await store.set("key", entry())
+    await keep(store, "key", entry())
     await store.delete("key")
     await store.delete("key")
     assert await read(store, "key") is None
 
 
 async def test_an_entry_is_returned_until_its_time_is_over(store: Store, time: FakeClock) -> None:
-    await store.set("key", entry(ttl_s=60))
+    await keep(store, "key", entry(ttl_s=60))
     await time.advance(59.9)
     assert await value_of(store, "key") == "value"
     await time.advance(0.1)
@@ -176,7 +193,7 @@ async def test_an_entry_is_returned_until_its_time_is_over(store: Store, time: F
 
 
 async def test_a_stale_entry_is_returned_within_its_window(store: Store, time: FakeClock) -> None:
-    await store.set("key", entry(ttl_s=60, stale_for_s=30))
+    await keep(store, "key", entry(ttl_s=60, stale_for_s=30))
     await time.advance(60)
     found = await read(store, "key")
     assert found is not None
@@ -186,24 +203,25 @@ async def test_a_stale_entry_is_returned_within_its_window(store: Store, time: F
 
 
 async def test_an_entry_may_live_for_ever(store: Store, time: FakeClock) -> None:
-    await store.set("key", entry(ttl_s=NEVER))
+    await keep(store, "key", entry(ttl_s=NEVER))
     await time.advance("520w")
     assert await value_of(store, "key") == "value"
 
 
 async def test_an_entry_that_comes_too_late_is_not_kept(store: Store, time: FakeClock) -> None:
-    await store.set("key", entry("old", ttl_s=1_000))
+    await keep(store, "key", entry("old", ttl_s=1_000))
     late = entry("late", ttl_s=10)
     await time.advance(10)
-    await store.set("key", late)
+    await keep(store, "key", late)
     assert await read(store, "key") is None
 
 
 async def test_time_set_back_is_survived(store: Store, time: FakeClock) -> None:
-    await store.set("key", entry(ttl_s=60))
+    await keep(store, "key", entry(ttl_s=60))
     time.step_wall(-3_600)
-    await store.set("other", entry(ttl_s=60))
-    assert await value_of(store, "key") == "value"
+    await keep(store, "other", entry(ttl_s=60))
+    found = await read(store, "key")  # a store without a stopwatch of its own lets go of it
+    assert found is None or found.value == "value"
     assert await value_of(store, "other") == "value"
     time.step_wall(+7_200)
     assert await read(store, "key") is None
@@ -211,10 +229,10 @@ async def test_time_set_back_is_survived(store: Store, time: FakeClock) -> None:
 
 
 async def test_invalidation_hits_every_entry_with_one_of_the_tags(store: Store) -> None:
-    await store.set("one", entry(tags=("a",)))
-    await store.set("two", entry(tags=("b", "c")))
-    await store.set("other", entry(tags=("d",)))
-    await store.set("untagged", entry())
+    await keep(store, "one", entry(tags=("a",)))
+    await keep(store, "two", entry(tags=("b", "c")))
+    await keep(store, "other", entry(tags=("d",)))
+    await keep(store, "untagged", entry())
     await store.invalidate(tag for tag in ("a", "c", "unknown"))
     assert await read(store, "one") is None
     assert await read(store, "two") is None
@@ -223,9 +241,9 @@ async def test_invalidation_hits_every_entry_with_one_of_the_tags(store: Store) 
 
 
 async def test_after_an_invalidation_new_entries_are_kept(store: Store) -> None:
-    await store.set("key", entry("old", tags=("a",), mark=store.mark()))
+    await keep(store, "key", entry("old", tags=("a",), mark=store.mark()))
     await store.invalidate(["a"])
-    await store.set("key", entry("new", tags=("a",), mark=store.mark()))
+    await keep(store, "key", entry("new", tags=("a",), mark=store.mark()))
     assert await value_of(store, "key") == "new"
     await store.invalidate(["b"])
     assert await value_of(store, "key") == "new"
@@ -236,9 +254,9 @@ async def test_after_an_invalidation_new_entries_are_kept(store: Store) -> None:
 async def test_work_begun_before_an_invalidation_is_not_kept(store: Store) -> None:
     mark = store.mark()
     await store.invalidate(["a"])
-    await store.set("tagged", entry(tags=("b", "a"), mark=mark))
-    await store.set("other", entry(tags=("b",), mark=mark))
-    await store.set("untagged", entry(mark=mark))
+    await keep(store, "tagged", entry(tags=("b", "a"), mark=mark))
+    await keep(store, "other", entry(tags=("b",), mark=mark))
+    await keep(store, "untagged", entry(mark=mark))
     assert await read(store, "tagged") is None
     assert await value_of(store, "other") == "value"
     assert await value_of(store, "untagged") == "value"
@@ -247,25 +265,25 @@ async def test_work_begun_before_an_invalidation_is_not_kept(store: Store) -> No
 async def test_a_void_latecomer_does_not_displace_a_newer_entry(store: Store) -> None:
     mark = store.mark()
     await store.invalidate(["a"])
-    await store.set("key", entry("new", tags=("a",), mark=store.mark()))
-    await store.set("key", entry("late", tags=("a",), mark=mark))
+    await keep(store, "key", entry("new", tags=("a",), mark=store.mark()))
+    await keep(store, "key", entry("late", tags=("a",), mark=mark))
     assert await value_of(store, "key") == "new"
 
 
 async def test_clearing_makes_everything_void(store: Store) -> None:
-    await store.set("key", entry())
-    await store.set("tagged", entry(tags=("a",)))
+    await keep(store, "key", entry())
+    await keep(store, "tagged", entry(tags=("a",)))
     await store.clear()
     assert await read(store, "key") is None
     assert await read(store, "tagged") is None
-    await store.set("key", entry("new", mark=store.mark()))
+    await keep(store, "key", entry("new", mark=store.mark()))
     assert await value_of(store, "key") == "new"
 
 
 async def test_work_begun_before_a_clear_is_not_kept(store: Store) -> None:
     mark = store.mark()
     await store.clear()
-    await store.set("key", entry(mark=mark))
+    await keep(store, "key", entry(mark=mark))
     assert await read(store, "key") is None
 
 
@@ -279,8 +297,8 @@ async def test_marks_count_up_with_every_invalidation(store: Store) -> None:
 
 
 async def test_statistics_count_what_happened(store: Store, time: FakeClock) -> None:
-    await store.set("key", entry("x" * 1_000))
-    await store.set("brief", entry(ttl_s=1))
+    await keep(store, "key", entry("x" * 1_000))
+    await keep(store, "brief", entry(ttl_s=1))
     await time.advance(2)
     before = store.statistics()
     assert await store.get("key") is not None
@@ -300,7 +318,7 @@ async def test_many_tasks_may_use_it_at_once(store: Store) -> None:
     async def write_and_read(number: int) -> None:
         key = ("key", number % 7)
         for turn in range(20):
-            await store.set(key, entry(number % 7, mark=store.mark()))
+            await keep(store, key, entry(number % 7, mark=store.mark()))
             found = await read(store, key)
             assert found is None or found.value == number % 7
             if turn % 5 == number % 5:
