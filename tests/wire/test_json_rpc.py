@@ -112,9 +112,14 @@ def test_no_id_is_no_identity() -> None:
 
 def test_own_messages() -> None:
     assert json.loads(request("a-1", "tools/list", {})) == {
-        **{"jsonrpc": "2.0", "id": "a-1", "method": "tools/list", "params": {}}
+        "jsonrpc": "2.0",
+        "id": "a-1",
+        "method": "tools/list",
+        "params": {},
     }
     assert json.loads(notification("m", {"x": 1})) == {
-        **{"jsonrpc": "2.0", "method": "m", "params": {"x": 1}}
+        "jsonrpc": "2.0",
+        "method": "m",
+        "params": {"x": 1},
     }
     assert response(b'"q"', b'{"a": 1}') == b'{"jsonrpc":"2.0","id":"q","result":{"a": 1}}\n'
