@@ -35,7 +35,8 @@ def opened():
     if tier == "bare":
         return second
     from headway.stores.tiered import TieredStore
-    return TieredStore(MemoryStore(), second)
+    # Patient, so that a busy machine is not taken for a store that is down.
+    return TieredStore(MemoryStore(), second, soft_timeout="5s", hard_timeout="10s")
 
 cache = Cache("15m", store=opened(), lease=lease, tags=("name:{name}",))
 
@@ -191,7 +192,7 @@ def test_a_holder_that_is_killed_is_replaced_within_its_lease(processes: Process
     dies.send_signal(signal.SIGKILL)
     began = time.monotonic()
     told = answers(two)
-    assert time.monotonic() - began < 0.5 + 0.5
+    assert time.monotonic() - began < 0.5 + 1.0
     assert processes.runs("killed") == 2
     assert [one["failures"] for one in told] == [0, 0]
 
@@ -199,14 +200,14 @@ def test_a_holder_that_is_killed_is_replaced_within_its_lease(processes: Process
 def test_a_holder_whose_loop_is_blocked_is_replaced_and_nobody_hears_of_it(
     processes: Processes,
 ) -> None:
-    (blocked,) = processes.start(1, callers=3, takes=0, lease=0.3, blocks=1.0)
+    (blocked,) = processes.start(1, callers=3, takes=0, lease=0.3, blocks=2.0)
     (other,) = processes.start(1, callers=3, takes=0, lease=0.3)
     tell(blocked, "blocked")
     processes.wait_for_a_run("blocked")
     began = time.monotonic()
     tell(other, "blocked")
     (told,) = answers([other])
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 1.5
     assert (sorted(told["sources"]), told["failures"]) == (["joined", "joined", "ran"], 0)
     (late,) = answers([blocked])
     assert (sorted(late["sources"]), late["failures"]) == (["joined", "joined", "ran"], 0)
