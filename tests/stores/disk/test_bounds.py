@@ -8,6 +8,7 @@ import pytest
 from headway import clock
 from headway.errors import BadSetup
 from headway.stores.disk import DiskStore
+from headway.stores.ledger import tag_of_key
 from headway.testing import FakeClock
 from tests.stores.disk.kept import entry
 
@@ -27,6 +28,38 @@ async def test_the_files_stay_within_max_bytes(tmp_path: Path, size: int) -> Non
     assert store.statistics().evicted > 0
     assert store.statistics().size_bytes <= 1_000_000
     assert await store.get((turn, 49)) is not None
+    await store.aclose()
+
+
+@pytest.mark.parametrize("tags", [1, 40, 2_000])
+async def test_a_full_store_always_takes_an_invalidation(tmp_path: Path, tags: int) -> None:
+    store = DiskStore(tmp_path / "cache", max_bytes="512KiB")
+    for turn in range(10):
+        await store.set_many({(turn, n): entry("x" * 800, mark=store.mark()) for n in range(60)})
+        await asyncio.gather(
+            *[
+                store.invalidate([f"a tag of some length {turn} {n} {tag}" for tag in range(tags)])
+                for n in range(max(2, 300 // tags))
+            ]
+        )
+        lease = await store.lease("work", 1)
+        assert lease is not None
+        await store.release(lease, kept=False)
+    await store.set("key", entry("x" * 800, mark=store.mark()))
+    assert await store.get("key") is not None
+    assert bytes_in(store.folder) - 32_768 <= 512 * 1024
+    assert store.statistics().errors == {}
+    await store.aclose()
+
+
+async def test_many_keys_are_read_at_once(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path / "cache")
+    await store.set_many({n: entry(n) for n in range(0, 100, 2)})
+    await store.invalidate([tag_of_key(10)])
+    for count in (5, 30, 100):
+        found = await store.get_many(range(count))
+        expected = [None if n % 2 or n == 10 else n for n in range(count)]
+        assert [None if one is None else one.value for one in found] == expected
     await store.aclose()
 
 

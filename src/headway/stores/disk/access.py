@@ -229,9 +229,9 @@ class Access:
             connection = database.writing
             try:
                 work = Transaction(connection, self.limits, clock.now())
-                outcomes = [write.apply(work) for write in batch]
                 seen, self.seen = self.seen, set()
                 work.mark_seen(seen)
+                outcomes = [write.apply(work) for write in batch]
                 self._swept = work.sweep(self._swept)
                 work.end()
                 connection.execute("COMMIT")

@@ -54,17 +54,32 @@ def is_busy(error: Exception) -> bool:
 
 
 class Bounds(NamedTuple):
-    """How the bytes of a store are shared out between its file, its log and one value."""
+    """How the bytes of a store are shared out.
 
+    The file has at most ``most_pages``; entries leave when ``pages`` are used, so that there is
+    always room for an invalidation. Beside it there is SQLite's log.
+    """
+
+    most_pages: int
     pages: int
     log_pages: int
     value_bytes: int
+    tags: int
+    replay_bytes: int
 
 
 def bounds(max_bytes: int) -> Bounds:
     """Three quarters for the file; the log beside it outgrows its eighth by one batch at most."""
     eighth = max_bytes // 8
-    return Bounds(6 * eighth // PAGE_BYTES, max(8, min(eighth // PAGE_BYTES, 1_000)), eighth)
+    pages = 6 * eighth // PAGE_BYTES
+    return Bounds(
+        most_pages=pages,
+        pages=pages - max(12, pages // 32),
+        log_pages=max(8, min(eighth // PAGE_BYTES, 1_000)),
+        value_bytes=eighth,
+        tags=min(100_000, eighth // 200),
+        replay_bytes=eighth // 4,
+    )
 
 
 class Database:
@@ -168,7 +183,7 @@ class Database:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {self.limits.log_pages}")
             connection.execute(f"PRAGMA journal_size_limit = {self.limits.log_pages * PAGE_BYTES}")
-            connection.execute(f"PRAGMA max_page_count = {self.limits.pages}")
+            connection.execute(f"PRAGMA max_page_count = {self.limits.most_pages}")
             connection.execute("SELECT sealed FROM state").fetchall()
         except BaseException:
             connection.close()

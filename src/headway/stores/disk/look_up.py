@@ -68,6 +68,12 @@ class LookUp:
         self._last: tuple[bytes, Books] = (b"", Books(0, 0, 0, 0))
         self.first: int | None = None
 
+    def again(self) -> LookUp:
+        """The same with a lock of its own, for a forked child."""
+        other = LookUp(self._codec, self._ledger)
+        other.first = self.first
+        return other
+
     def find(self, connection: sqlite3.Connection, name: str) -> Found:
         """What is under *name*: never an entry that was void when this was called.
 

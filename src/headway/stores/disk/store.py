@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 LEAST_BYTES: Final = 512 * 1024
 _PAGE: Final = 100  # entries of one read, or one write, when all are gone through
+_FEW: Final = 32  # look-ups that may hold up the loop together
 _UNFLUSHED: Final = 512
 
 
@@ -126,7 +127,23 @@ class DiskStore:
 
     async def get_many(self, keys: Sequence[Key]) -> list[Entry | None]:
         """The entries under *keys*, in their order."""
-        return [await self.get(key) for key in keys]
+        self._attend()
+        names = [digest(key) for key in keys]
+
+        def find(connection: sqlite3.Connection) -> list[Found]:
+            return [self._look_up.find(connection, name) for name in names]
+
+        try:
+            is_few = len(names) <= _FEW
+            found = await (self._read(find) if is_few else self._read_on_thread(find))
+        except TimeoutError:
+            found = [Found(Outcome.MISSING)] * len(names)
+        missed = [one for one in zip(keys, names, found) if one[2].entry is None]
+        await asyncio.gather(*[self._missed(*one) for one in missed])
+        return [
+            None if one.entry is None else self._hit(key, name, one)
+            for key, name, one in zip(keys, names, found)
+        ]
 
     async def _find(self, name: str) -> Found:
         try:
@@ -412,6 +429,7 @@ class DiskStore:
         """In the child: what the parent has open is not to be touched."""
         self._news.abandon()
         self._access.abandon()
+        self._look_up = self._look_up.again()
         self._waiters = Waiters()
         self._news = self._make_news()
 

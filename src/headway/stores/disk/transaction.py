@@ -12,11 +12,12 @@ from .database import Bounds, pragma
 from .schema import PAGE_BYTES, Books, seal, unseal
 
 LOG_LENGTH: Final = 10_000
-MOST_TAGS: Final = 100_000
 TAGS_LAST_S: Final = 30 * 86_400.0
 
-_HALF_OF_TAGS: Final = MOST_TAGS // 2
 _EVERY: Final = 256  # invalidations between two looks for what may be forgotten
+_MUCH: Final = 1_000  # bytes of tags at which to look at once
+_MOST_REPLAYED: Final = 32_000  # bytes of tags; of more the others hear that there was something
+_TAG_BYTES: Final = 100  # in two tables and an index, beside its text twice
 _LOOKED_AT: Final = 16
 _SWEPT: Final = 4
 
@@ -99,6 +100,8 @@ class Transaction:
         """Make void what bears one of *tags*; without any, everything, and drop it."""
         number = self.books.number + 1
         self.books = self.books._replace(number=number)
+        written = msgspec.msgpack.encode(tags)
+        self._make_room(3 * len(written) + _TAG_BYTES * len(tags))
         if tags:
             self.connection.executemany(
                 "INSERT INTO tags VALUES (?, ?, ?)"
@@ -108,10 +111,9 @@ class Transaction:
         else:
             self.books = self.books._replace(cleared=number)
             self._drop_all()
-        self.connection.execute(
-            "INSERT INTO log VALUES (?, ?)", (number, msgspec.msgpack.encode(tags))
-        )
-        if number % _EVERY == 0:
+        if len(written) <= min(_MOST_REPLAYED, self._limits.replay_bytes):
+            self.connection.execute("INSERT INTO log VALUES (?, ?)", (number, written))
+        if number % _EVERY == 0 or len(written) > _MUCH:
             self._forget()
         return self.books
 
@@ -189,20 +191,33 @@ class Transaction:
 
     def _forget(self) -> None:
         """Drop what is so old, or so much, that entries from before it are given up instead."""
-        too_old = self.books.number - LOG_LENGTH
-        self.connection.execute("DELETE FROM log WHERE number <= ?", (too_old,))
-        old = self.connection.execute(
-            "SELECT max(number) FROM tags WHERE at < ?", (self.now - TAGS_LAST_S,)
-        ).fetchone()[0]
+        self.connection.execute(
+            "DELETE FROM log WHERE number <= max(?, ifnull((SELECT number FROM (SELECT number,"
+            " sum(length(tags) + 16) OVER (ORDER BY number DESC) AS total FROM log)"
+            " WHERE total > ? ORDER BY number DESC LIMIT 1), 0))",
+            (self.books.number - LOG_LENGTH, self._limits.replay_bytes),
+        )
+        forgotten = max(self._too_old(), self._too_many())
+        if forgotten > self.books.forgotten:
+            self.connection.execute("DELETE FROM tags WHERE number <= ?", (forgotten,))
+            self.books = self.books._replace(forgotten=forgotten)
+        self._used_pages = None
+
+    def _too_old(self) -> int:
+        since = self.now - TAGS_LAST_S
+        row = self.connection.execute("SELECT max(number) FROM tags WHERE at < ?", (since,))
+        return row.fetchone()[0] or 0
+
+    def _too_many(self) -> int:
+        """Up to which number tags must go so that half as many are left as there may be."""
         (count,) = self.connection.execute("SELECT count(*) FROM tags").fetchone()
-        if count > MOST_TAGS:
-            surplus = self.connection.execute(
-                "SELECT number FROM tags ORDER BY number DESC LIMIT 1 OFFSET ?", (_HALF_OF_TAGS,)
-            ).fetchone()[0]
-            old = max(old or 0, surplus)
-        if old is not None:
-            self.connection.execute("DELETE FROM tags WHERE number <= ?", (old,))
-            self.books = self.books._replace(forgotten=max(self.books.forgotten, old))
+        if count <= self._limits.tags:
+            return 0
+        row = self.connection.execute(
+            "SELECT number FROM tags ORDER BY number DESC LIMIT 1 OFFSET ?",
+            (self._limits.tags // 2,),
+        )
+        return int(row.fetchone()[0])
 
 
 def is_void(
