@@ -21,7 +21,7 @@ from ..policies import Answer, AsyncOperation, Cache, SyncOperation
 from ..stores.shared import SharedStore
 from ..stores.tiered import TieredStore
 from ..stream import Stream
-from .cache_shelf import last_streams_kept
+from .cache_shelf import last_words_sent
 
 AnyOperation = AsyncOperation[..., Any] | SyncOperation[..., Any]
 
@@ -145,7 +145,7 @@ async def warm_by_asking(of: AnyOperation, questions: list[Question], at_once: i
     for store in stores:
         await _behind_memory(store).catch_up()
     warmed = await _ask_all(of, questions, at_once)
-    await last_streams_kept()
+    await last_words_sent()
     for store in stores:
         warmed.is_kept &= await _is_up(store)
         await store.aclose()

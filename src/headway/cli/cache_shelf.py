@@ -21,7 +21,7 @@ from .cache_sealed import SealedCodec, is_signed
 
 MISSING: Final = "{where} needs redis, which is not installed: pip install 'headway[redis]'"
 
-_TURNS: Final = 10
+_LAST_WORDS_S, _MOMENT_S = 2.0, 0.05
 
 
 class WrittenStore(SharedStore, Protocol):
@@ -124,15 +124,22 @@ async def tiered(where: str) -> AsyncIterator[TieredStore]:
     store = TieredStore(MemoryStore(), _second(where), soft_timeout="2s", hard_timeout="10s")
     try:
         yield store
-        await last_streams_kept()
+        await last_words_sent()
     finally:
         await store.aclose()
 
 
-async def last_streams_kept() -> None:
-    """Let the loop turn: a stream is given to its store just after its last reader had the end."""
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
+async def last_words_sent() -> None:
+    """Return when no task of the loop has begun or ended for a moment, after 2 s at the latest.
+
+    A stream is given to its store after its last reader had the end, and a lease given back after
+    that; a store closed before would leave them unsaid.
+    """
+    before: set[asyncio.Task[object]] = set()
+    given_up_at = clock.monotonic() + _LAST_WORDS_S
+    while (now := asyncio.all_tasks()) != before and clock.monotonic() < given_up_at:
+        before = now
+        await clock.sleep(_MOMENT_S)
 
 
 def _folder(where: str) -> Path:
