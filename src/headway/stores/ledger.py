@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum
@@ -79,6 +81,7 @@ class Ledger:
         self._recent: deque[tuple[float, tuple[str, ...]]] = deque(maxlen=max_tags)
         self._lock = threading.RLock()  # a listener may ask back
         self._listeners: tuple[Hearing, ...] = ()
+        _ledgers.add(self)
 
     @property
     def state(self) -> State | None:
@@ -168,3 +171,14 @@ class Ledger:
     def _tell(self, news: News) -> None:
         for hearing in self._listeners:
             hearing(news)
+
+
+_ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
+
+
+def _repair_after_fork() -> None:
+    for ledger in list(_ledgers):  # another thread of the parent may have held its lock
+        ledger._lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_repair_after_fork)

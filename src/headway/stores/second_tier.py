@@ -95,6 +95,7 @@ class SecondTier:
     ) -> None:
         self.store, self.breaker, self.soft_s, self.hard_s = store, breaker, soft_s, hard_s
         self.attempts = 0
+        self._has_answered = False
         self.errors: dict[str, int] = {}
         self._joins_late = joins_late
         self._mark, self._on_found, self._on_down = mark, on_found, on_down
@@ -190,7 +191,8 @@ class SecondTier:
     ) -> T:
         """The answer of *work*, done in the running task, which may be cut after *limit_s*.
 
-        Unless it *is_patient* the store goes down when there is none after ``soft_s``.
+        Unless it *is_patient* the store goes down when there is none after ``soft_s``; but the
+        first answer of all, before which files are opened and servers greeted, may take longer.
 
         Raises:
             OutOfReach: no answer came, or an error.
@@ -199,10 +201,13 @@ class SecondTier:
         turn = self.breaker.turn
         self.attempts += 1
         too_slow = partial(self.failed, turn, "TimeoutError", f"no answer in {self.soft_s:g} s")
+        is_patient = is_patient or not self._has_answered
         patience = None if is_patient else Patience(self.soft_s, too_slow)
         try:
             async with AtMost(limit_s):
-                return await work()
+                answer = await work()
+            self._has_answered = True
+            return answer
         except Exception as error:
             name = type(error).__name__
             if may_be_refused and await self._is_alive():

@@ -14,7 +14,11 @@ _ALONE: Final = "alone"
 
 
 class TierLeases:
-    """Never raises: without the second tier work goes on, once a process instead of once in all."""
+    """Never raises: without the second tier work goes on, once a process instead of once in all.
+
+    Work that takes seconds is about to begin, or to be given back: what is asked here is given
+    more time than a look-up, lest a busy machine pass for a dead store and the work run twice.
+    """
 
     def __init__(self, tier: SecondTier) -> None:
         self._tier, self._store = tier, tier.store
@@ -23,7 +27,7 @@ class TierLeases:
         """The right to do the work on *key*, or None while somebody else has it."""
         try:
             return await self._tier.ask(
-                partial(self._store.lease, key, seconds), late=self._hand_back
+                partial(self._store.lease, key, seconds), late=self._hand_back, is_patient=True
             )
         except OutOfReach:
             return Lease(key, _ALONE, seconds)
@@ -33,7 +37,7 @@ class TierLeases:
         if lease.token == _ALONE:
             return True
         try:
-            return await self._tier.ask(partial(self._store.renew, lease))
+            return await self._tier.ask(partial(self._store.renew, lease), is_patient=True)
         except OutOfReach:
             return True
 
@@ -41,7 +45,9 @@ class TierLeases:
         """Give *lease* back; one that cannot be given back runs out."""
         if lease.token != _ALONE:
             try:
-                await self._tier.ask(partial(self._store.release, lease, kept=kept))
+                await self._tier.ask(
+                    partial(self._store.release, lease, kept=kept), is_patient=True
+                )
             except OutOfReach:
                 pass
 

@@ -18,6 +18,7 @@ from ...errors import BadSetup
 from .schema import APPLICATION, FORMAT, PAGE_BYTES, SCHEMA, Books, Damaged, seal
 
 BUSY_S: Final = 5.0
+OPENING_S: Final = 0.5
 """How long a connection off the event loop waits for another process to end its write."""
 
 COUNT: Final = "begun"
@@ -174,7 +175,8 @@ class Database:
         self._forget_count()
 
     def _connect(self, busy_s: float) -> sqlite3.Connection:
-        connection = connect(self.path, busy_s)
+        # Another process may be making the file ready at this moment, whoever opens it.
+        connection = connect(self.path, max(busy_s, OPENING_S))
         try:
             if pragma(connection, "application_id") != APPLICATION:
                 raise Damaged(f"{self.path} is not a cache of Headway")
@@ -185,6 +187,7 @@ class Database:
             connection.execute(f"PRAGMA journal_size_limit = {self.limits.log_pages * PAGE_BYTES}")
             connection.execute(f"PRAGMA max_page_count = {self.limits.most_pages}")
             connection.execute("SELECT sealed FROM state").fetchall()
+            connection.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
         except BaseException:
             connection.close()
             raise
