@@ -16,8 +16,8 @@ from tests.mcp.conversation import HEADWAY
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
 SERVER = [sys.executable, str(Path(__file__).with_name("feature_server.py"))]
-WAYS = {"direct": SERVER, "observed": [*HEADWAY, "mcp", "--", *SERVER]}
-WAYS["proxy"] = [*HEADWAY, "mcp", "--", *SERVER]
+WAYS = {"direct": SERVER, "observed": [*HEADWAY, "mcp", "--observe", "--", *SERVER]}
+WAYS["proxy"] = [*HEADWAY, "mcp", "--ttl", "10m", "--", *SERVER]
 
 
 class Side:

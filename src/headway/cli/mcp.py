@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from .. import clock, settings
+from ..errors import BadSetup
+
+if TYPE_CHECKING:
+    from ..mcp.keeping import Answers
 
 _SERVER = "headway.mcp.server"
 
@@ -34,7 +41,28 @@ mcp = typer.Typer(
 
 
 @mcp.callback()
-def proxy(context: typer.Context) -> None:
+def proxy(
+    context: typer.Context,
+    ttl: Annotated[str, typer.Option(help="How long an answer is good.")] = "5m",
+    store: Annotated[
+        str | None,
+        typer.Option(help="Where answers rest, such as disk; several proxies may share one."),
+    ] = None,
+    read: Annotated[
+        list[str] | None,
+        typer.Option(help="A tool that only reads, or a pattern: 'get_*'. May be repeated."),
+    ] = None,
+    write: Annotated[
+        list[str] | None, typer.Option(help="A tool that writes, whatever the server says.")
+    ] = None,
+    meta: Annotated[
+        list[str] | None,
+        typer.Option(help="A name in _meta on which answers depend. May be repeated."),
+    ] = None,
+    observe: Annotated[
+        bool, typer.Option("--observe", help="Only watch, and say what could be saved.")
+    ] = False,
+) -> None:
     """Stand between an MCP client and a server: headway mcp [OPTIONS] -- SERVER [ARGS]..."""
     command: list[str] = context.meta.get(_SERVER, [])
     if context.invoked_subcommand is not None:
@@ -43,6 +71,35 @@ def proxy(context: typer.Context) -> None:
         return
     if not command:
         raise typer.BadParameter("name the server: headway mcp -- some-mcp-server its-arguments")
+    from ..mcp.answers import META_IN_KEY
+    from ..mcp.catalogue import Catalogue
     from ..mcp.serve import serve
 
-    raise typer.Exit(asyncio.run(serve(command)))
+    work = serve(
+        command,
+        answers=_answers(command, ttl, store, observe=observe),
+        catalogue=Catalogue(read or (), write or ()),
+        in_key=META_IN_KEY.union(meta or ()),
+        asks=not observe,
+    )
+    raise typer.Exit(asyncio.run(work))
+
+
+def _answers(command: list[str], ttl: str, where: str | None, *, observe: bool) -> Answers:
+    from ..mcp.keeping import Kept, Observed
+    from ..mcp.server_identity import server_identity
+    from ..stores.installation import installation_secret
+    from ..stores.opening import open_store
+
+    try:
+        ttl_s = clock.seconds(ttl)
+    except ValueError as wrong:
+        raise BadSetup(f"--ttl: {wrong}") from None
+    if observe:
+        return Observed(ttl_s)
+    store = open_store(where)
+    if not store.is_shared:
+        return Kept("here", ttl_s=ttl_s, store=store)
+    secret = installation_secret(settings.current().folder)
+    server = server_identity(command, os.getcwd(), os.environ, secret)
+    return Kept(server, ttl_s=ttl_s, store=store)

@@ -1,43 +1,293 @@
-"""What happens to each message between a client and a server: it passes, byte for byte."""
+"""What happens to each message between a client and a server: nearly all pass, byte for byte."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import Final
+import asyncio
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Final, TypeVar
 
-from ..wire.json_rpc import is_message
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
-log = logging.getLogger("headway.mcp")
+from .. import bridge, clock
+from ..wire.json_rpc import Id, Message, identity, is_message, peek
+from .answers import CAPABILITIES, META_IN_KEY, PROTOCOL, ToolCall, read_call
+from .calls import DROP, PASS, VOID_AND_PASS, Awaited, Calls, Fate, Send
+from .catalogue import Catalogue
+from .in_order import InOrder
+from .keeping import Answers
+from .own_requests import OwnRequests
 
-Send = Callable[[bytes], None]
-"""Takes one or more whole lines, line feeds included."""
-
+_CHANGES: Final = frozenset(
+    {
+        "notifications/tools/list_changed",
+        "notifications/resources/list_changed",
+        "notifications/resources/updated",
+    }
+)
+_AFTER_CANCEL_S: Final = (1.0, 5.0, 30.0)
+"""A write that was cancelled may go on for a while, and nobody says when it ends."""
 _SHOWN: Final = 200
+
+T = TypeVar("T")
 
 
 class Proxy:
-    """Passes messages on.
+    """Passes messages on; answers, coalesces and learns from a few of them.
 
     Args:
         to_client: takes what goes to the client.
         to_server: takes what goes to the server.
         tell: takes a line for whoever reads this process's stderr.
+        answers: keeps and shares the answers of tools that only read.
+        catalogue: knows which those are.
+        in_key: the names in ``_meta`` that belong to a question.
+        asks: whether the server may be asked for its tools; else only what passes is learnt.
     """
 
-    def __init__(self, to_client: Send, to_server: Send, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        to_client: Send,
+        to_server: Send,
+        tell: Callable[[str], None],
+        *,
+        answers: Answers,
+        catalogue: Catalogue,
+        in_key: Collection[str] = META_IN_KEY,
+        asks: bool = True,
+    ) -> None:
         self._to_client, self._to_server, self._tell = to_client, to_server, tell
+        self._answers, self._catalogue, self._in_key = answers, catalogue, in_key
+        self._asks = asks
+        self._awaited: Awaited = {}
+        self._calls = Calls(answers, to_client, to_server, self._awaited)
+        self._own = OwnRequests(to_server, self._awaited, catalogue)
+        self._down, self._up = InOrder(), InOrder()
+        self._about_client: dict[str, object] = {}
+        self._held: dict[Id, bytes] = {}
+        self._learning: asyncio.Task[None] | None = None
+        self._writes: set[Id] = set()
+        self._by_method = {
+            "initialize": self._initialize,
+            "tools/list": self._list,
+            "tools/call": self._call,
+            "notifications/cancelled": self._cancel,
+        }
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something that the client sent has neither been answered nor passed on."""
+        return bool(self._held) or self._calls.are_waiting or self._down.is_waiting
+
+    async def aclose(self) -> None:
+        """The server has ended: writes that it has not confirmed may have happened."""
+        if self._learning is not None:
+            self._learning.cancel()
+        if self._writes:
+            await self._answers.changed()
+
+    # --- from the client ----------------------------------------------------------------------
 
     def from_client(self, line: bytes) -> None:
         """A line that the client sent."""
-        self._to_server(line + b"\n")
+        self._down.take(partial(self._deal_with_clients, line))
+
+    def _deal_with_clients(self, line: bytes) -> None:
+        seen = peek(line)
+        if isinstance(seen, list):
+            self._deal_with_batch(line, seen, self._fate_in_batch, self._down, self._to_server)
+            return
+        fate = PASS if seen is None else self._fate_of_clients(line, seen)
+        self._send(line + b"\n", fate, self._down, self._to_server)
+
+    def _fate_of_clients(self, line: bytes, seen: Message) -> Fate:
+        if isinstance(seen.method, UnsetType):
+            return PASS
+        decide = self._by_method.get(seen.method)
+        return PASS if decide is None else decide(line, seen)
+
+    def _initialize(self, line: bytes, seen: Message) -> Fate:
+        asked = _decoded(_Handshake, seen.params)
+        if (id := identity(seen.id)) is not None and asked is not None:
+            self._awaited[id] = partial(self._initialized, asked)
+        return PASS
+
+    def _initialized(self, asked: _Handshake, seen: Message) -> Fate:
+        agreed = _decoded(_Handshake, seen.result)
+        if agreed is not None:
+            self._about_client = {
+                PROTOCOL: agreed.protocolVersion,
+                CAPABILITIES: asked.capabilities,
+            }
+        return PASS
+
+    def _list(self, line: bytes, seen: Message) -> Fate:
+        asked = _Cursor() if seen.params is UNSET else _decoded(_Cursor, seen.params)
+        if (id := identity(seen.id)) is not None and asked is not None:
+            self._awaited[id] = partial(self._listed, asked.cursor, self._catalogue.edition)
+        return PASS
+
+    def _listed(self, cursor: str | None, edition: int, seen: Message) -> Fate:
+        self._catalogue.learn(seen.result, cursor, edition)
+        return PASS
+
+    def _call(self, line: bytes, seen: Message) -> Fate:
+        call, id = self._read(seen), identity(seen.id)
+        kind = "write" if call is None else self._catalogue.kind(call.tool)
+        if call is None or id is None or kind == "write":
+            return self._write(id)
+        if self._asks:
+            self._own.listen(call.meta)
+        if kind is None:
+            return self._hold(id, line, call) if self._asks else PASS
+        if call.question is None:
+            return PASS
+        self._calls.ask(line, seen, call.question)
+        return DROP
+
+    def _read(self, seen: Message) -> ToolCall | None:
+        return read_call(seen.params, self._in_key, self._about_client)
+
+    def _write(self, id: Id | None) -> Fate:
+        """What is kept is void when a write starts, and again when it ends."""
+        if id is not None and id not in self._awaited:
+            self._writes.add(id)
+            self._awaited[id] = partial(self._written, id)
+        return VOID_AND_PASS
+
+    def _written(self, id: Id, seen: Message) -> Fate:
+        self._writes.discard(id)
+        return VOID_AND_PASS
+
+    def _hold(self, id: Id, line: bytes, call: ToolCall) -> Fate:
+        """Keep the call until the server has told what its tools do."""
+        if id in self._held:
+            return self._write(id)
+        self._held[id] = line
+        if self._learning is None:
+            self._learning = asyncio.create_task(self._own.learn_tools(call.meta))
+            self._learning.add_done_callback(self._learnt)
+        return DROP
+
+    def _learnt(self, task: asyncio.Task[None]) -> None:
+        self._learning = None
+        held, self._held = self._held, {}
+        for line in held.values():
+            self.from_client(line)
+
+    def _cancel(self, line: bytes, seen: Message) -> Fate:
+        asked = _decoded(_Cancelled, seen.params)
+        if asked is None:
+            return PASS
+        id = asked.requestId
+        if self._calls.cancel(id, line) or self._held.pop(id, None) is not None:
+            return DROP
+        if id not in self._writes:
+            return PASS
+        for seconds in _AFTER_CANCEL_S:
+            clock.call_later(seconds, self._void)
+        return VOID_AND_PASS
+
+    def _void(self) -> None:
+        bridge.now_or_background(self._answers.changed())
+
+    def _fate_in_batch(self, line: bytes, seen: Message) -> Fate:
+        """A batch is answered as a whole, by the server; calls in it are only looked at."""
+        if seen.method != "tools/call":
+            return self._fate_of_clients(line, seen)
+        call, id = self._read(seen), identity(seen.id)
+        reads = call is not None and self._catalogue.kind(call.tool) == "read"
+        return PASS if reads else self._write(id)
+
+    # --- from the server ----------------------------------------------------------------------
 
     def from_server(self, line: bytes) -> None:
         """A line that the server sent; what is no message does not reach the client."""
-        if is_message(line):
+        self._up.take(partial(self._deal_with_servers, line))
+
+    def _deal_with_servers(self, line: bytes) -> None:
+        seen = peek(line)
+        if isinstance(seen, Message):
+            self._send(line + b"\n", self._fate_of_servers(line, seen), self._up, self._to_client)
+        elif not is_message(line):
+            self._put_aside(line)
+        elif isinstance(seen, list):
+            self._deal_with_batch(line, seen, self._fate_of_servers, self._up, self._to_client)
+        else:
             self._to_client(line + b"\n")
-        elif line.strip():
+
+    def _fate_of_servers(self, line: bytes, seen: Message) -> Fate:
+        if isinstance(seen.method, UnsetType):
+            id = identity(seen.id)
+            came = None if id is None else self._awaited.pop(id, None)
+            return PASS if came is None else came(seen)
+        if seen.id is UNSET:
+            return self._fate_of_news(line, seen.method)
+        return PASS
+
+    def _fate_of_news(self, line: bytes, method: str) -> Fate:
+        if method == "notifications/tools/list_changed":
+            self._catalogue.forget()
+        return Fate(passes=not self._own.is_for_us(line), voids=method in _CHANGES)
+
+    def _put_aside(self, line: bytes) -> None:
+        if line.strip():
             self._tell(f"the server wrote to its stdout what is no message: {_shown(line)}")
+
+    # --- both ways ----------------------------------------------------------------------------
+
+    def _send(self, data: bytes, fate: Fate, way: InOrder, send: Send) -> None:
+        then = partial(send, data) if fate.passes else _nothing
+        if fate.voids:
+            way.after(self._answers.changed(), then)
+        else:
+            then()
+
+    def _deal_with_batch(
+        self,
+        line: bytes,
+        parts: list[bytes],
+        decide: Callable[[bytes, Message], Fate],
+        way: InOrder,
+        send: Send,
+    ) -> None:
+        fates = [_fate_of_part(part, decide) for part in parts]
+        left = [part for part, fate in zip(parts, fates, strict=True) if fate.passes]
+        whole = line if len(left) == len(parts) else b"[%b]" % b",".join(left)
+        fate = Fate(bool(left) or not parts, any(fate.voids for fate in fates))
+        self._send(whole + b"\n", fate, way, send)
+
+
+class _Handshake(msgspec.Struct):
+    protocolVersion: str  # noqa: N815 - as it is written on the wire
+    capabilities: dict[str, object] = {}
+
+
+class _Cursor(msgspec.Struct):
+    cursor: str | None = None
+
+
+class _Cancelled(msgspec.Struct):
+    requestId: int | str  # noqa: N815 - as it is written on the wire
+
+
+def _decoded(kind: type[T], raw: Raw | UnsetType) -> T | None:
+    if isinstance(raw, UnsetType):
+        return None
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def _fate_of_part(part: bytes, decide: Callable[[bytes, Message], Fate]) -> Fate:
+    seen = peek(part)
+    return decide(part, seen) if isinstance(seen, Message) else PASS
+
+
+def _nothing() -> None:
+    """What comes of a message that does not pass."""
 
 
 def _shown(line: bytes) -> str:
