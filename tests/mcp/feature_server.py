@@ -1,7 +1,6 @@
 """A server on the official SDK that uses every feature, in both eras of the protocol."""
 
 import asyncio
-
 import warnings
 
 import mcp_types as types

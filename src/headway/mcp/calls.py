@@ -86,6 +86,11 @@ class Calls:
         asked.task.cancel()
         return True
 
+    def let_go(self) -> None:
+        """An answer has come that cannot be told from others: who waits asks for itself."""
+        for id in list(self._upstream):
+            self._awaited.pop(id)(Message())
+
     async def _answer(self, asked: _Asked) -> None:
         result: bytes | None = None
         try:

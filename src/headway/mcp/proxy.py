@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from .. import bridge, clock
-from ..wire.json_rpc import Id, Message, identity, is_message, peek
+from ..wire.json_rpc import Id, Message, Odd, identity, peek
 from .answers import CAPABILITIES, META_IN_KEY, PROTOCOL, ToolCall, read_call
 from .calls import DROP, PASS, VOID_AND_PASS, Awaited, Calls, Fate, Send
 from .catalogue import Catalogue
@@ -103,7 +103,7 @@ class Proxy:
 
     def _fate_of_clients(self, line: bytes, seen: Message) -> Fate:
         if isinstance(seen.method, UnsetType):
-            return PASS
+            return VOID_AND_PASS if isinstance(seen, Odd) else PASS  # it may be a write
         decide = self._by_method.get(seen.method)
         return PASS if decide is None else decide(line, seen)
 
@@ -210,16 +210,16 @@ class Proxy:
         seen = peek(line)
         if isinstance(seen, Message):
             self._send(line + b"\n", self._fate_of_servers(line, seen), self._up, self._to_client)
-        elif not is_message(line):
-            self._put_aside(line)
         elif isinstance(seen, list):
             self._deal_with_batch(line, seen, self._fate_of_servers, self._up, self._to_client)
-        else:
-            self._to_client(line + b"\n")
+        elif line.strip():
+            self._tell(f"the server wrote to its stdout what is no message: {_shown(line)}")
 
     def _fate_of_servers(self, line: bytes, seen: Message) -> Fate:
         if isinstance(seen.method, UnsetType):
             id = identity(seen.id)
+            if id is None and isinstance(seen, Odd):
+                self._calls.let_go()
             came = None if id is None else self._awaited.pop(id, None)
             return PASS if came is None else came(seen)
         if seen.id is UNSET:
@@ -230,10 +230,6 @@ class Proxy:
         if method == "notifications/tools/list_changed":
             self._catalogue.forget()
         return Fate(passes=not self._own.is_for_us(line), voids=method in _CHANGES)
-
-    def _put_aside(self, line: bytes) -> None:
-        if line.strip():
-            self._tell(f"the server wrote to its stdout what is no message: {_shown(line)}")
 
     # --- both ways ----------------------------------------------------------------------------
 
@@ -255,7 +251,7 @@ class Proxy:
         fates = [_fate_of_part(part, decide) for part in parts]
         left = [part for part, fate in zip(parts, fates, strict=True) if fate.passes]
         whole = line if len(left) == len(parts) else b"[%b]" % b",".join(left)
-        fate = Fate(bool(left) or not parts, any(fate.voids for fate in fates))
+        fate = Fate(bool(left), any(fate.voids for fate in fates))
         self._send(whole + b"\n", fate, way, send)
 
 

@@ -50,49 +50,59 @@ class Message(msgspec.Struct):
     error: Raw | UnsetType = UNSET
 
 
+class Odd(Message):
+    """A message that only lenient readers can read: no more is told of it than what it asks for.
+
+    There is NaN in it, or half a surrogate pair, or its method is no text; or it nests so deep that
+    not even these two are told.
+    """
+
+
 _message = msgspec.json.Decoder(Message)
 _messages = msgspec.json.Decoder(list[Raw])
 _id: msgspec.json.Decoder[Id] = msgspec.json.Decoder(int | str)
 
 
 def peek(line: bytes) -> Message | list[bytes] | None:
-    """The parts of the message on *line*, or the messages of a batch; None if it is none of these.
-
-    None says only that nothing can be told of it: see ``is_message``.
-    """
+    """The parts of the message on *line*, or the messages of a batch; None if it is no message."""
+    is_batch = line.lstrip(_BLANKS).startswith(b"[")
     try:
-        if line.lstrip(_BLANKS).startswith(b"["):
-            return [bytes(raw) for raw in _messages.decode(line)]
+        if is_batch:
+            return _batch([bytes(raw) for raw in _messages.decode(line)])
         return _message.decode(line)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
+    except (msgspec.MsgspecError, ValueError):
+        return _as_others_see(line)
+    except RecursionError:
+        return _too_deep(line)
 
 
-def is_message(line: bytes) -> bool:
-    """Whether *line* is a JSON object or a batch of them, as lenient readers see it."""
-    if not line.lstrip(_BLANKS).startswith((b"{", b"[")):
-        return False
-    seen = peek(line)
-    if seen is None:
-        return _is_read_by_others(line)
-    return isinstance(seen, Message) or _are_objects(seen)
+def _batch(parts: list[bytes]) -> list[bytes] | None:
+    return parts if parts and all(part.lstrip().startswith(b"{") for part in parts) else None
 
 
-def _is_read_by_others(line: bytes) -> bool:
-    """NaN, a method that is no text, half a surrogate pair: odd, but for its reader to judge."""
+def _as_others_see(line: bytes) -> Message | list[bytes] | None:
     try:
         value: object = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) or (isinstance(value, list) and _are_dicts(value))
+    except RecursionError:
+        return _too_deep(line)
+    except ValueError:
+        return None
+    if isinstance(value, list):
+        return _batch([json.dumps(part).encode() for part in value])
+    return _odd(value) if isinstance(value, dict) else None
 
 
-def _are_dicts(values: list[object]) -> bool:
-    return bool(values) and all(isinstance(value, dict) for value in values)
+def _too_deep(line: bytes) -> Message | None:
+    return Odd() if line.lstrip(_BLANKS).startswith((b"{", b"[{")) else None
 
 
-def _are_objects(parts: list[bytes]) -> bool:
-    return bool(parts) and all(part.lstrip().startswith(b"{") for part in parts)
+def _odd(value: dict[str, object]) -> Odd:
+    id, method = value.get("id", UNSET), value.get("method")
+    return Odd(
+        id=UNSET if id is UNSET else Raw(json.dumps(id).encode()),
+        method=method if isinstance(method, str) else UNSET,
+        params=Raw(json.dumps(value["params"]).encode()) if "params" in value else UNSET,
+    )
 
 
 def identity(raw: Raw | UnsetType) -> Id | None:
