@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from ..mcp.keeping import Answers
 
 _SERVER = "headway.mcp.server"
+DEFAULT_TTL = "5m"
 
 
 class ServerAfterDashes(TyperGroup):
@@ -43,7 +48,7 @@ mcp = typer.Typer(
 @mcp.callback()
 def proxy(
     context: typer.Context,
-    ttl: Annotated[str, typer.Option(help="How long an answer is good.")] = "5m",
+    ttl: Annotated[str, typer.Option(help="How long an answer is good.")] = DEFAULT_TTL,
     store: Annotated[
         str | None,
         typer.Option(help="Where answers rest, such as disk; several proxies may share one."),
@@ -65,6 +70,12 @@ def proxy(
 ) -> None:
     """Stand between an MCP client and a server: headway mcp [OPTIONS] -- SERVER [ARGS]..."""
     command: list[str] = context.meta.get(_SERVER, [])
+    said = {"--store": [store] if store else [], "--read": read or [], "--write": write or []}
+    said |= {"--meta": meta or [], "--ttl": [ttl] if ttl != DEFAULT_TTL else []}
+    context.obj = [
+        word for name, values in said.items() for value in values for word in (name, value)
+    ]
+    context.obj += ["--observe"] if observe else []
     if context.invoked_subcommand is not None:
         if command:
             raise typer.BadParameter(f"`{context.invoked_subcommand}` takes no server after `--`")
@@ -103,3 +114,45 @@ def _answers(command: list[str], ttl: str, where: str | None, *, observe: bool) 
     secret = installation_secret(settings.current().folder)
     server = server_identity(command, os.getcwd(), os.environ, secret)
     return Kept(server, ttl_s=ttl_s, store=store)
+
+
+_File = Annotated[Path, typer.Argument(help="A client's configuration, such as .mcp.json.")]
+
+
+@mcp.command()
+def wrap(context: typer.Context, file: _File = Path(".mcp.json")) -> None:
+    """Put the proxy before each server in a client's configuration.
+
+    The options of `headway mcp` go before `wrap`: headway mcp --store disk wrap .mcp.json
+    """
+    from ..mcp.client_file import wrap_file
+
+    wrapped = wrap_file(file, _headway(), context.obj)
+    _say_what_was_left(wrapped.left)
+    _say(wrapped.done, "go through headway now", "no server that is started by a command", file)
+
+
+@mcp.command()
+def unwrap(file: _File = Path(".mcp.json")) -> None:
+    """Take the proxy away again; the file is then, byte for byte, what it was."""
+    from ..mcp.client_file import unwrap_file
+
+    unwrapped, is_as_before = unwrap_file(file)
+    if unwrapped.done and not is_as_before:
+        typer.echo(f"{file}: it was edited since; those changes stay", err=True)
+    _say(unwrapped.done, "are started directly again", "no server that is wrapped", file)
+
+
+def _say(done: Sequence[str], what: str, nothing: str, file: Path) -> None:
+    typer.echo(f"{file}: {', '.join(done)}: {what}" if done else f"{file}: {nothing}")
+
+
+def _say_what_was_left(left: Mapping[str, str]) -> None:
+    for name, why in left.items():
+        typer.echo(f"{name} stays as it is: {why}", err=True)
+
+
+def _headway() -> str:
+    """The command that a client can start; by its path if it is not to be found without."""
+    beside = Path(sys.executable).with_name("headway")
+    return "headway" if shutil.which("headway") or not beside.exists() else str(beside)
