@@ -6,9 +6,11 @@ With nobody listening an event costs one truth test (``if events.listeners: ...`
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 
 import msgspec
 
@@ -33,6 +35,33 @@ class RunEnded(Event, frozen=True, tag=True):
 
     seconds: float
     error: str | None = None
+
+
+class Touched(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a call declared to read and write: resources whose segments are digests.
+
+    Separators and a star at the end stay, so two of them can be compared as the resources could.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    exclusive: bool = False
+
+    @classmethod
+    def of(
+        cls, reads: Iterable[str] = (), writes: Iterable[str] = (), *, exclusive: bool = False
+    ) -> Touched:
+        """The record of these resources, each in its canonical form: ``company:NVDA``."""
+        return cls(tuple(map(_unnamed, reads)), tuple(map(_unnamed, writes)), exclusive)
+
+
+def _unnamed(resource: str) -> str:
+    """*resource* without what it names: it is made from arguments, which are not recorded."""
+    return re.sub(r"[^:/*]+", _segment_digest, resource)
+
+
+def _segment_digest(segment: re.Match[str]) -> str:
+    return blake2b(segment[0].encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
 class CallStarted(Event, frozen=True, tag=True, omit_defaults=True):
@@ -64,6 +93,8 @@ class CallEnded(Event, frozen=True, tag=True, omit_defaults=True):
     """Whether a cache stood in its way; None if the sender cannot tell."""
     tier: str | None = None
     """Of a kept answer, the tier of the store that had it: memory, disk, redis."""
+    effects: Touched | None = None
+    """Of a tool that said what it reads and writes; None if nobody did."""
 
 
 class ModelAnswered(Event, frozen=True, tag=True, omit_defaults=True):
