@@ -119,12 +119,18 @@ def refused(*arguments: str, code: int = 2, **environment: str) -> str:
     return ran.stderr
 
 
-COMPANIES = {
-    "n1": kept("one", "company:NVDA", "company:*"),
-    "n2": kept(Quote("NVDA", (1.5, 2.0)), "company:NVDA", "company:*", age_s=50),
-    "k1": kept("x" * 5000, "company:KO", "company:*", age_s=100, fresh_s=-1),
-    "o1": kept(b"other"),
-}
+COMPANIES: dict[str, Entry] = {}
+
+
+@pytest.fixture(autouse=True)
+def made_now() -> None:
+    """Ages count from the test, not from when this file was read."""
+    COMPANIES.update(
+        n1=kept("one", "company:NVDA", "company:*"),
+        n2=kept(Quote("NVDA", (1.5, 2.0)), "company:NVDA", "company:*", age_s=50),
+        k1=kept("x" * 5000, "company:KO", "company:*", age_s=100, fresh_s=-1),
+        o1=kept(b"other"),
+    )
 
 
 # --- show -------------------------------------------------------------------------------------

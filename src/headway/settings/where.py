@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 WAYS = "memory, disk, disk:PATH, redis://HOST:PORT/DB, rediss://HOST:PORT/DB, unix:///SOCKET"
 """How a store is named, for a reader who named none."""
@@ -32,6 +35,8 @@ def why_no_store(where: str) -> str | None:
     scheme, separator, _ = where.partition("://")
     if not separator or scheme not in ("redis", "rediss", "unix"):
         return f"use one of {WAYS}"
+    from urllib.parse import urlsplit  # the others need not pay for it on import
+
     try:
         address = urlsplit(where)
         return _why_no_socket(address) if scheme == "unix" else _why_no_server(address)
