@@ -8,12 +8,18 @@ from .effects import (
     tags_to_keep,
     tags_to_void,
 )
+from .guard import Guard
+from .session import Session, current_session, session
 
 __all__ = [
     "UNKNOWN",
     "Effects",
+    "Guard",
+    "Session",
     "conflict",
+    "current_session",
     "effects_of_hints",
+    "session",
     "tags_to_keep",
     "tags_to_void",
 ]
