@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from .counts import Count, LineKey, Question
 from .intervals import Interval, length, union
 from .median import median
 from .spans import Span
-from .tally import Count, LineKey, Question, Tally
+from .tally import Tally
 
 MOST_DUPLICATES = 10
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..events import CallEnded
 from .intervals import Interval, clipped, subtract
@@ -11,10 +11,11 @@ from .intervals import Interval, clipped, subtract
 class Span:
     """One call with its time, cut to the run's own time, and the calls made inside it."""
 
-    __slots__ = ("call", "end", "inside", "start")
+    __slots__ = ("agent", "call", "end", "inside", "start")
 
-    def __init__(self, call: CallEnded, bounds: Interval) -> None:
+    def __init__(self, call: CallEnded, bounds: Interval, agent: str | None) -> None:
         self.call = call
+        self.agent = agent  # its path: an agent inside another is told from others of its name
         self.start, self.end = clipped((call.at - call.seconds, call.at), bounds)
         self.inside: list[Span] = []
 
@@ -31,9 +32,16 @@ class Span:
         return subtract(self.interval, (span.interval for span in self.inside))
 
 
-def tree(calls: Sequence[CallEnded], bounds: Interval) -> list[Span]:
-    """The outermost calls: those whose parent is none of *calls*."""
-    spans = {call.call: Span(call, bounds) for call in calls}
+def tree(
+    calls: Sequence[CallEnded], bounds: Interval, paths: Mapping[str, str] | None = None
+) -> list[Span]:
+    """The outermost calls: those whose parent is none of *calls*.
+
+    Args:
+        paths: by call, the path of its agent where its name does not say it all.
+    """
+    known = paths or {}
+    spans = {call.call: Span(call, bounds, known.get(call.call, call.agent)) for call in calls}
     outermost: list[Span] = []
     for span in spans.values():
         parent = spans.get(span.call.parent) if span.call.parent else None

@@ -17,51 +17,14 @@ from ..events import (
     StepSettled,
     StoreFailed,
 )
+from .agent_paths import AgentPaths
+from .counts import Count, LineKey, Question
+from .time_use import TOOL
 
 MOST_CALLS = 100_000
 """So many calls are kept one by one, for times and paths; all others are only counted."""
 MOST_QUESTIONS = 100_000
 """So many different questions are told apart, to find duplicates."""
-
-LineKey = tuple[str | None, str]
-"""Agent and operation."""
-
-
-class Count:
-    """How often an agent asked an operation, and how it was answered."""
-
-    __slots__ = (
-        "asked",
-        "failed",
-        "hit",
-        "joined",
-        "kind",
-        "max_age_s",
-        "ran",
-        "ran_max_s",
-        "ran_s",
-        "refreshed",
-        "retried",
-        "stale",
-    )
-
-    def __init__(self) -> None:
-        self.kind: str | None = None
-        self.asked = self.ran = self.hit = self.joined = self.stale = self.failed = 0
-        self.retried = self.refreshed = 0
-        self.ran_s = 0.0
-        self.ran_max_s: float | None = None
-        self.max_age_s: float | None = None
-
-
-class Question:
-    """How often one question was asked, and how often it ran."""
-
-    __slots__ = ("asked", "kind", "ran")
-
-    def __init__(self, kind: str) -> None:
-        self.kind, self.asked, self.ran = kind, 0, 0
-
 
 class PlannedGraph:
     """A graph that ran, and how its steps were settled."""
@@ -89,6 +52,11 @@ class Tally:
         self.first_at: float | None = None
         self.last_at: float | None = None
         self.lines: dict[LineKey, Count] = {}
+        self.tool_lines: dict[LineKey, Count] = {}
+        """Of tools alone, by the path of the agent."""
+        self.paths: dict[str, str] = {}
+        """Of calls that are kept: the path of their agent, where it says more than its name."""
+        self._agents = AgentPaths()
         self.questions: dict[tuple[str, str], Question] = {}
         self.calls: list[CallEnded] = []
         self.answers: list[ModelAnswered] = []
@@ -131,12 +99,40 @@ class Tally:
             line = self.lines[agent, operation] = Count()
         return line
 
+    def path_of_open(self, call: str) -> str | None:
+        """The path of the agent whose call is under way under this id."""
+        return self._agents.of_open(call)
+
     def _call_started(self, event: CallStarted) -> None:
         self.open[event.call] = event
+        self._agents.started(event)
 
     def _call_ended(self, event: CallEnded) -> None:
         self.open.pop(event.call, None)
+        agent = self._agents.ended(event)
         line = self.line(event.agent, event.operation)
+        self._answered(line, event)
+        errors_inside = self._failed_inside.pop(event.call, set[str]())
+        if event.error is not None:
+            self._failed(line, event, event.error, errors_inside)
+        self._ask(event, agent, self._tool_line(event, agent))
+        self._note_cache(event)
+        if len(self.calls) < self._most_calls:
+            self.calls.append(event)
+            if agent is not None and agent != event.agent:
+                self.paths[event.call] = agent
+        else:
+            self.calls_not_kept += 1
+
+    def _tool_line(self, event: CallEnded, agent: str | None) -> Count:
+        if event.kind != TOOL:
+            return Count()  # counted by kind alone
+        line = self.tool_lines.setdefault((agent, event.operation), Count())
+        self._answered(line, event)
+        line.failed += event.error is not None
+        return line
+
+    def _answered(self, line: Count, event: CallEnded) -> None:
         line.kind = event.kind
         line.asked += 1
         match event.source:
@@ -150,15 +146,6 @@ class Tally:
                 line.stale += 1
         if event.age_s is not None:
             line.max_age_s = max(event.age_s, line.max_age_s or 0.0)
-        errors_inside = self._failed_inside.pop(event.call, set[str]())
-        if event.error is not None:
-            self._failed(line, event, event.error, errors_inside)
-        self._ask(event)
-        self._note_cache(event)
-        if len(self.calls) < self._most_calls:
-            self.calls.append(event)
-        else:
-            self.calls_not_kept += 1
 
     def _ran(self, line: Count, event: CallEnded) -> None:
         line.ran += 1
@@ -173,7 +160,7 @@ class Tally:
         if event.parent is not None:
             self._failed_inside.setdefault(event.parent, set()).add(error)
 
-    def _ask(self, event: CallEnded) -> None:
+    def _ask(self, event: CallEnded, agent: str | None, line: Count) -> None:
         if event.key is None:
             self.calls_without_key += event.kind != "step"  # a step is asked once by design
             return
@@ -184,8 +171,7 @@ class Tally:
                 self.questions_not_kept += 1
                 return
             question = self.questions[which] = Question(event.kind)
-        question.asked += 1
-        question.ran += event.source == "ran"
+        question.ask(event, agent, line)
 
     def _note_cache(self, event: CallEnded) -> None:
         """An answer from a cache proves that there is one; else the event may say so itself."""

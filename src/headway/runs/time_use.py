@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -42,7 +42,7 @@ def time_use(spans: Sequence[Span], wall_s: float | None) -> TimeUse:
     in_calls_s = length(union(span.interval for span in spans))
     at_work = [part for span in spans if span.call.source == "ran" for part in span.own()]
     mean, peak = concurrency(at_work)
-    claims = _claims(spans)
+    claims = claims_of(spans)
     model_s, tools_s = length(union(claims[MODEL])), length(union(claims[TOOL]))
     either_s = length(union([*claims[MODEL], *claims[TOOL]]))
     return TimeUse(
@@ -57,22 +57,30 @@ def time_use(spans: Sequence[Span], wall_s: float | None) -> TimeUse:
     )
 
 
-def _claims(spans: Sequence[Span]) -> dict[str, list[Interval]]:
-    """By kind: the time of each call less that of the nearest calls of the other kind inside it."""
+def claims_of(
+    spans: Sequence[Span], inside: Callable[[Span], Sequence[Span]] = lambda span: span.inside
+) -> dict[str, list[Interval]]:
+    """By kind: the time of each call less that of the nearest calls of the other kind inside it.
+
+    Args:
+        spans: each before those inside it.
+        inside: which of the calls inside a call count.
+    """
     claims: dict[str, list[Interval]] = {MODEL: [], TOOL: []}
     nearest: dict[int, dict[str, list[Interval]]] = {}
     for span in reversed(spans):
-        inside = {kind: _nearest(span, kind, nearest) if span.inside else [] for kind in claims}
-        nearest[id(span)] = inside
+        children = inside(span)
+        near = {kind: _nearest(children, kind, nearest) if children else [] for kind in claims}
+        nearest[id(span)] = near
         if (other := _OTHER.get(span.call.kind)) is not None:
-            claims[span.call.kind] += subtract(span.interval, inside[other])
+            claims[span.call.kind] += subtract(span.interval, near[other])
     return claims
 
 
 def _nearest(
-    span: Span, kind: str, nearest: dict[int, dict[str, list[Interval]]]
+    children: Sequence[Span], kind: str, nearest: dict[int, dict[str, list[Interval]]]
 ) -> list[Interval]:
     found: list[Interval] = []
-    for child in span.inside:
+    for child in children:
         found += [child.interval] if child.call.kind == kind else nearest[id(child)][kind]
     return found

@@ -1,0 +1,39 @@
+"""Which agent made a call, told from others of its name: ``analyst/reader`` works for ``analyst``.
+
+An agent is nested in another if a call of the other is around its own: a sub-agent that is asked as
+a tool, a step of a graph, any operation. Without such a call it goes by its name alone.
+"""
+
+from __future__ import annotations
+
+from ..events import CallEnded, CallStarted
+
+
+class AgentPaths:
+    """The paths of agents, while calls begin and end; remembers only calls under way."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[str, tuple[str | None, str | None]] = {}
+
+    def started(self, event: CallStarted) -> str | None:
+        """The path of the agent that made this call; None if no agent was named."""
+        path = self._below(event.parent, event.agent)
+        self._under_way[event.call] = (event.agent, path)
+        return path
+
+    def ended(self, event: CallEnded) -> str | None:
+        """The same, of a call that has ended; its beginning may never have been heard of."""
+        _, path = self._under_way.pop(event.call, (None, None))
+        return path if path is not None else self._below(event.parent, event.agent)
+
+    def of_open(self, call: str) -> str | None:
+        """The path of the agent whose call is under way under this id."""
+        return self._under_way.get(call, (None, None))[1]
+
+    def _below(self, parent: str | None, agent: str | None) -> str | None:
+        if parent is None or (around := self._under_way.get(parent)) is None:
+            return agent
+        name, path = around
+        if agent is None or path is None:
+            return agent or path
+        return path if agent == (name or path.rpartition("/")[2]) else f"{path}/{agent}"
