@@ -2,7 +2,8 @@
 
 In a graph it is what the steps took beyond their critical path: exact for these durations.
 Elsewhere it is the sum less the longest of calls of one level that followed each other, if they
-were independent, which only their author knows: an estimate. The total looks at all levels at
+were independent, which only their author knows: an estimate. Tools that said what they touch, and
+lie in one another's way, are not independent. The total looks at all levels at
 once, so that what is saved inside a call is not counted again in the level around it.
 """
 
@@ -15,11 +16,11 @@ import msgspec
 
 from .critical_path import longest_chain
 from .intervals import heaviest_chain
+from .shortest import least_s
 from .spans import Span, everyone
 from .tally import PlannedGraph
+from .tool_turns import LEAST_S, declared
 
-LEAST_S = 0.001
-"""Shorter calls are not worth running side by side."""
 MOST_CHANCES = 5
 MOST_NAMES = 8
 
@@ -99,7 +100,8 @@ def _graph_saved_s(graph: PlannedGraph, saved_inside_s: Mapping[str, float]) -> 
 
 def _in_level(around: Span | None, spans: Sequence[Span]) -> Chance | None:
     chain = [spans[index] for index in heaviest_chain([span.interval for span in spans])]
-    if len(chain) < 2:
+    saved_s = chain_saved_s(chain)
+    if len(chain) < 2 or saved_s < LEAST_S:
         return None
     agents = {span.call.agent for span in chain}
     return Chance(
@@ -107,8 +109,14 @@ def _in_level(around: Span | None, spans: Sequence[Span]) -> Chance | None:
         agent=agents.pop() if len(agents) == 1 else None,
         calls=len(chain),
         operations=tuple(dict.fromkeys(span.call.operation for span in chain))[:MOST_NAMES],
-        saved_s_estimated=sum(span.seconds for span in chain) - max(span.seconds for span in chain),
+        saved_s_estimated=saved_s,
     )
+
+
+def chain_saved_s(chain: Sequence[Span]) -> float:
+    """What calls that followed each other would save side by side, if independent."""
+    seconds = [span.seconds for span in chain]
+    return sum(seconds) - least_s([declared(span.call) for span in chain], seconds)
 
 
 def _saved_s(graphs: Sequence[PlannedGraph], outermost: Sequence[Span], steps: Set[str]) -> float:
@@ -125,6 +133,8 @@ def _saved_s(graphs: Sequence[PlannedGraph], outermost: Sequence[Span], steps: S
 
 
 def _level_saved_s(spans: Sequence[Span], saved_s: Mapping[int, float]) -> float:
-    chain = heaviest_chain([span.interval for span in spans])
+    chain = [spans[index] for index in heaviest_chain([span.interval for span in spans])]
     longest_left = max((span.seconds - saved_s[id(span)] for span in spans), default=0.0)
-    return max(0.0, sum(spans[index].seconds for index in chain) - longest_left)
+    effects = [declared(span.call) for span in chain]
+    left_s = least_s(effects, [span.seconds - saved_s[id(span)] for span in chain])
+    return max(0.0, sum(span.seconds for span in chain) - max(longest_left, left_s))

@@ -14,6 +14,7 @@ import msgspec
 
 from ..events import Event
 from ..prices import Table
+from .agent_time import AgentTime, lanes_of
 from .critical_path import CriticalPath, critical_path
 from .intervals import length, union
 from .lines import (
@@ -32,8 +33,9 @@ from .overlap import Overlap, overlap
 from .spans import Span, everyone, tree
 from .tally import Tally
 from .time_use import TimeUse, time_use
+from .tool_calls import NOTICE_S, level_of
+from .tool_use import ToolUse, tool_use
 
-NOTICE_S, WARNING_S = 1.0, 5.0
 MOST_SLOW_CALLS = 5
 SECTION_KINDS = ("section", "report")
 """Kinds of operations whose answers a reader of the final report sees."""
@@ -90,6 +92,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     steps: dict[str, int]
     """Steps of graphs by outcome."""
     time: TimeUse
+    agents: tuple[AgentTime, ...]
+    """Where the time of each agent went, in the order in which they began."""
+    tools: ToolUse | None
+    """None if no tool was asked."""
     critical_path: CriticalPath | None
     overlap: Overlap | None
     slowest: tuple[SlowCall, ...]
@@ -153,8 +159,9 @@ def receipt_of(
     started_at, wall_s, ended = _time_of(tally)
     models, price_notes = _models(tally, prices)
     began = started_at if started_at is not None else 0.0
-    outermost = tree(tally.calls, (began, began + (wall_s or 0.0)))
+    outermost = tree(tally.calls, (began, began + (wall_s or 0.0)), tally.paths)
     spans = list(everyone(outermost))
+    lanes = lanes_of(spans)
     lines = lines_of(tally)
     notes = (*notes, *_notes(tally, ended), *price_notes)
     questions = tally.questions.values()
@@ -176,6 +183,8 @@ def receipt_of(
         store_failures=dict(tally.store_failures),
         steps=dict(tally.step_outcomes),
         time=time_use(spans, wall_s),
+        agents=tuple(lane.use() for lane in lanes),
+        tools=tool_use(tally, lanes, began),
         critical_path=critical_path(tally.graphs, outermost),
         overlap=overlap(tally.graphs, outermost),
         slowest=_slowest(spans),
@@ -253,7 +262,7 @@ def _slowest(spans: Iterable[Span]) -> tuple[SlowCall, ...]:
             operation=call.operation,
             agent=call.agent,
             seconds=call.seconds,
-            level="warning" if call.seconds > WARNING_S else "notice",
+            level=level_of(call.seconds) or "",
         )
         for call in heapq.nlargest(MOST_SLOW_CALLS, slow, key=lambda call: call.seconds)
     )

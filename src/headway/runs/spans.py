@@ -11,12 +11,13 @@ from .intervals import Interval, clipped, subtract
 class Span:
     """One call with its time, cut to the run's own time, and the calls made inside it."""
 
-    __slots__ = ("agent", "call", "end", "inside", "start")
+    __slots__ = ("agent", "around", "call", "end", "inside", "start")
 
     def __init__(self, call: CallEnded, bounds: Interval, agent: str | None) -> None:
         self.call = call
         self.agent = agent  # its path: an agent inside another is told from others of its name
         self.start, self.end = clipped((call.at - call.seconds, call.at), bounds)
+        self.around: Span | None = None
         self.inside: list[Span] = []
 
     @property
@@ -48,6 +49,7 @@ def tree(
         if parent is None or parent is span:
             outermost.append(span)
         else:
+            span.around = parent
             parent.inside.append(span)
     return outermost
 

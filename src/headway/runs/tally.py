@@ -26,6 +26,7 @@ MOST_CALLS = 100_000
 MOST_QUESTIONS = 100_000
 """So many different questions are told apart, to find duplicates."""
 
+
 class PlannedGraph:
     """A graph that ran, and how its steps were settled."""
 

@@ -8,9 +8,10 @@ import msgspec
 
 from .critical_path import CriticalPath, path_of_graph
 from .intervals import Interval, heaviest_chain, subtract
-from .overlap import LEAST_S, Chance, Overlap
+from .overlap import Chance, Overlap, chain_saved_s
 from .spans import Span, everyone
 from .tally import PlannedGraph
+from .tool_turns import LEAST_S
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -85,7 +86,7 @@ def _free_chain(level: Sequence[Span], steps: set[str]) -> list[Span]:
 def _chain_of(chance: Chance, chains: Sequence[list[Span]]) -> list[Span]:
     """The calls of *chance*: as many of the same operations, that would save the same."""
     for chain in chains:
-        saved_s = sum(span.seconds for span in chain) - max(span.seconds for span in chain)
+        saved_s = chain_saved_s(chain)
         names = tuple(dict.fromkeys(span.call.operation for span in chain))
         if (
             saved_s == chance.saved_s_estimated
