@@ -175,6 +175,25 @@ class StepSettled(Event, frozen=True, tag=True, omit_defaults=True):
     detail: str | None = None
 
 
+class BatchEnded(Event, frozen=True, tag=True, omit_defaults=True):
+    """A batch of tool calls has a result for each of its ``size`` calls.
+
+    ``shared`` of them were answered by the run of another, ``failed`` are not done. ``speed_up`` is
+    the seconds of all its calls, one after another, per second it took. ``stopped`` is cancelled or
+    timed out if it was cut short.
+    """
+
+    size: int
+    seconds: float
+    peak: int
+    mean_concurrency: float
+    speed_up: float
+    shared: int = 0
+    failed: int = 0
+    agent: str | None = None
+    stopped: str | None = None
+
+
 class Progress(Event, frozen=True, tag=True, omit_defaults=True):
     """A note from inside a long piece of work; ``done`` of ``total`` where that is known."""
 
@@ -195,6 +214,7 @@ AnyEvent = (
     | StoreStateChanged
     | GraphPlanned
     | StepSettled
+    | BatchEnded
     | Progress
 )
 Listener = Callable[[Event], None]
