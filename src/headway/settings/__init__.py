@@ -11,12 +11,13 @@ import msgspec
 
 from ..errors import BadSetup
 from .log_levels import switch_logging
-from .schema import OwnPrice, Settings, WrongValue, checked, place, wrong_store
+from .schema import OwnPrice, Settings, ToolSettings, WrongValue, checked, place, wrong_store
 from .where import without_password
 
 __all__ = [
     "OwnPrice",
     "Settings",
+    "ToolSettings",
     "current",
     "load",
     "off",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import msgspec
 
+from .. import clock
 from .where import WAYS, why_no_store, without_password
 
 
@@ -19,6 +20,16 @@ class OwnPrice(msgspec.Struct, frozen=True, kw_only=True):
     cache_write: float | None = None
     as_of: str = ""
     """The day on which it was true; empty if not said."""
+
+
+class ToolSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tool does, and whether its results are kept; it wins over what the code says."""
+
+    reads: tuple[str, ...] | None = None
+    writes: tuple[str, ...] | None = None
+    exclusive: bool | None = None
+    ttl: str | float | None = None
+    cache: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -34,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Where ``open_store()`` keeps answers: memory, disk, disk:PATH, a URL. ``HEADWAY_STORE``."""
     prices: dict[str, OwnPrice] = {}
     """By ``provider/model``: instead of, or beside, what the built-in table says."""
+    tools: dict[str, ToolSettings] = {}
+    """By the name of a tool, or a pattern such as ``get_*``; a name wins over a pattern."""
 
 
 _MUST_BE = {
@@ -42,6 +55,7 @@ _MUST_BE = {
     "folder": 'the path of a folder, such as ".headway"',
     "store": f"one of {WAYS}",
     "prices": 'tables by provider and model, such as [prices."openai/gpt-x"]',
+    "tools": 'tables by the name of a tool or a pattern, such as [tools."get_*"]',
 }
 
 
@@ -63,13 +77,14 @@ def checked(values: Mapping[str, object]) -> Settings:
     for name, value in values.items():
         if name not in known:
             raise WrongValue((name,), f"there is no setting `{name}`; {near(name, known)}")
-        is_wrong = name != "prices" and type(value) is not type(getattr(Settings(), name))
+        is_wrong = name not in _TABLES and type(value) is not type(getattr(Settings(), name))
         if is_wrong or (name == "folder" and not value):
             said = type(value).__name__ if name == "store" else repr(value)
             raise WrongValue((name,), f"`{name}` must be {_MUST_BE[name]}, not {said}")
         if name == "store" and (wrong := wrong_store(str(value))):
             raise WrongValue((name,), f"`store` {wrong}")
-    return msgspec.convert({**values, "prices": _own_prices(values.get("prices", {}))}, Settings)
+    tables = {name: read(values[name]) for name, read in _TABLES.items() if name in values}
+    return msgspec.convert({**values, **tables}, Settings)
 
 
 def wrong_store(where: str) -> str | None:
@@ -111,6 +126,63 @@ def _own_price(name: str, table: object) -> OwnPrice:
                 f"not {value!r}",
             )
     return msgspec.convert(table, OwnPrice)
+
+
+def _tools(tables: object) -> dict[str, ToolSettings]:
+    if not isinstance(tables, dict):
+        raise WrongValue(("tools",), f"`tools` must be {_MUST_BE['tools']}, not {tables!r}")
+    return {name: _tool(name, table) for name, table in tables.items()}
+
+
+def _tool(name: str, table: object) -> ToolSettings:
+    path = ("tools", name)
+    if not (name and isinstance(table, dict)):
+        raise WrongValue(path, f'`tools."{name}"` must be a table [tools."name or pattern"]')
+    for field, value in table.items():
+        if field not in ToolSettings.__struct_fields__:
+            way_out = near(field, ToolSettings.__struct_fields__)
+            raise WrongValue((*path, field), f'a tool has no `{field}` (of "{name}"); {way_out}')
+        if not _TOOL_FIELDS[field][0](value):
+            raise WrongValue(
+                (*path, field),
+                f'`{field}` of "{name}" must be {_TOOL_FIELDS[field][1]}, not {value!r}',
+            )
+    if table.get("exclusive") and ("reads" in table or "writes" in table):
+        raise WrongValue(
+            (*path, "exclusive"),
+            f'"{name}" is exclusive, so it may write anything; leave out `reads` and `writes`, '
+            "or `exclusive`",
+        )
+    if table.get("exclusive") is False and not ("reads" in table or "writes" in table):
+        raise WrongValue(
+            (*path, "exclusive"),
+            f'"{name}" is not exclusive: say what it reads or writes with `reads`, `writes`',
+        )
+    return msgspec.convert(table, ToolSettings)
+
+
+def _are_resources(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+
+
+def _is_ttl(value: object) -> bool:
+    try:
+        return clock.seconds(value) > 0  # type: ignore[arg-type]
+    except ValueError:
+        return False
+
+
+_RESOURCES = (_are_resources, 'a list of resources, such as ["company:{symbol}"]')
+_YES_OR_NO = (lambda value: isinstance(value, bool), "true or false")
+_TOOL_FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "reads": _RESOURCES,
+    "writes": _RESOURCES,
+    "exclusive": _YES_OR_NO,
+    "ttl": (_is_ttl, 'a time above zero, such as "15m"'),
+    "cache": _YES_OR_NO,
+}
+
+_TABLES: dict[str, Callable[[object], object]] = {"prices": _own_prices, "tools": _tools}
 
 
 def _day(path: tuple[str, ...], value: object) -> str:

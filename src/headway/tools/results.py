@@ -15,6 +15,7 @@ from ..policies import Cache
 from ..policies.freshness import Ttl
 from ..stores import MemoryStore, Store
 from ..stores.ledger import Change
+from .written import Written
 
 log = logging.getLogger("headway.tools")
 
@@ -58,6 +59,7 @@ class Results:
         self.store: Store = MemoryStore() if store is None else store
         self._caches: dict[Keeping, Cache] = {}
         self._owed: set[str] = set()
+        self.written = Written()
         _living.add(self)
 
     def cache(self, keeping: Keeping) -> Cache:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import weakref
 from collections.abc import Collection, Hashable
 from contextvars import ContextVar
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from ..call import Operation
 from ..errors import BadSetup, HeadwayError
 from ..scope import Scope
 from ..scope import current as asking_here
@@ -36,11 +38,13 @@ class Session:
         self.results = Results() if store is None else results_in(store)
         self._has_own_store = store is None
         self._tools: dict[str, ToolStatistics] = {}
-        self._inside: list[Session] = []
-        self._outer: Session | None = None
+        self._world: weakref.WeakSet[Results] = weakref.WeakSet()
 
     def __enter__(self) -> Session:
         here = _here.get()
+        if here is not None:
+            self._world = here.session._world
+        self._world.add(self.results)
         _here.set(_Here(self, here, asking_here.get()))
         if self.name is not None:
             asking_here.set(msgspec.structs.replace(asking_here.get(), session=self.name))
@@ -77,7 +81,9 @@ class Session:
 
         As if a tool had just written them: what is being read now is not kept either.
         """
-        await void_after([self.results], tags_to_void(Effects(writes=resources)))
+        tags = tags_to_void(Effects(writes=resources))
+        self.results.written.note(tags, "invalidate")
+        await void_after([self.results], tags)
 
     async def clear(self) -> None:
         """Drop everything that was kept, also what other sessions kept in the same store."""
@@ -90,7 +96,7 @@ class Session:
 
     def statistics(self) -> SessionStatistics:
         """How calls were answered so far, by tool."""
-        tools = {name: msgspec.structs.replace(one) for name, one in self._tools.items()}
+        tools = {name: one.copy() for name, one in tuple(self._tools.items())}
         return SessionStatistics(name=self.name, tools=tools)
 
 
@@ -143,14 +149,10 @@ def results_reached(scope: ScopeOfResults) -> Collection[Results]:
     here = _here.get()
     if here is None or scope != "session":
         return (everywhere(), *living())
-    reached = [everywhere()]
-    while here is not None:
-        reached.append(here.session.results)
-        here = here.outer
-    return dict.fromkeys(reached)
+    return (everywhere(), *here.session._world)
 
 
-def owner_in_key(scope: ScopeOfResults) -> Hashable:
+def owner_in_key(scope: ScopeOfResults, of: Operation) -> Hashable:
     """The part of a key that says whose result it is.
 
     Raises:
@@ -164,7 +166,7 @@ def owner_in_key(scope: ScopeOfResults) -> Hashable:
         return ("global",)
     if asking.tenant is None:
         raise HeadwayError(
-            'a tool of scope="tenant" was called and no tenant is set; '
+            f'{of.name}: a tool of scope="tenant" was called and no tenant is set; '
             "wrap the call in `with headway.scope(tenant=...)`"
         )
     return ("tenant", asking.tenant)

@@ -8,17 +8,29 @@ import msgspec
 class ToolStatistics(msgspec.Struct, kw_only=True):
     """How the calls of one tool were answered in a session.
 
-    ``asked`` is the sum of ``ran``, ``hit`` and ``joined``; ``bypassed`` counts those of ``ran``
-    for which nothing was looked up.
+    ``joined`` counts who waited for equal work under way, in this process or in another;
+    ``bypassed`` is how many of ``ran`` were reads for which nothing was looked up.
     """
 
-    asked: int = 0
     ran: int = 0
     hit: int = 0
     joined: int = 0
     bypassed: int = 0
     voided: dict[str, int] = {}
     """How often it ran again because of a write, by the tool that wrote."""
+
+    @property
+    def asked(self) -> int:
+        """All calls."""
+        return self.ran + self.hit + self.joined
+
+    def note_voided(self, by: str) -> None:
+        """It ran again because of a write *by* that tool."""
+        self.voided[by] = self.voided.get(by, 0) + 1
+
+    def copy(self) -> ToolStatistics:
+        """The counters as they are now."""
+        return msgspec.structs.replace(self, voided=dict(self.voided))
 
 
 class SessionStatistics(msgspec.Struct, frozen=True, kw_only=True):
