@@ -1,0 +1,124 @@
+"""pydantic-ai: a toolset whose tools are answered from the session.
+
+``Agent(model, toolsets=[SharedToolset(FunctionToolset([get_price]))])``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
+from typing import Any
+
+from pydantic_ai import RunContext
+from pydantic_ai.exceptions import (
+    ApprovalRequired,
+    CallDeferred,
+    SkipToolExecution,
+    SkipToolValidation,
+)
+from pydantic_ai.tools import AgentDepsT
+from pydantic_ai.toolsets import AbstractToolset, ToolsetTool, WrapperToolset
+
+from ..policies.freshness import Ttl
+from ..tools import Effects
+from ..tools.session import ScopeOfResults
+from .declared import Declared, Described, EffectsOf
+from .guarded import ContextOf, Guarded, guarded
+
+_FOR_ASKER_ALONE = (ApprovalRequired, CallDeferred, SkipToolExecution, SkipToolValidation)
+
+
+@dataclass
+class SharedToolset(WrapperToolset[AgentDepsT]):
+    """A toolset whose tools, if they only read, run once in a session for equal arguments.
+
+    What is shared is what the tool's function returns; validation, retries and messages stay
+    pydantic-ai's. Effects come from here, from a tool's ``metadata["headway"]``, or from the
+    annotations of an MCP server; a tool without any may write anything and always runs.
+
+    Args:
+        wrapped: the toolset whose tools these are; ``FunctionToolset([...])`` for functions.
+        effects: by name or pattern such as ``"get_*"``: ``Effects``, in which ``{symbol}`` stands
+            for an argument, or a function of the arguments that gives them.
+        agents: tools that only run another agent; what they do is what its tools do.
+        context: for functions that take a ``RunContext``: what of it their results depend on, such
+            as ``lambda context: context.deps.user_id``. Without it their results are not shared.
+        ttl: how long a result is good.
+        version: part of the key; change it when tools begin to answer differently.
+        scope: who may be given a result: the session, the tenant, everyone ("global").
+    """
+
+    effects: Mapping[str, Effects | EffectsOf] | None = None
+    _: KW_ONLY
+    agents: Collection[str] = ()
+    context: ContextOf[RunContext[AgentDepsT]] | None = None
+    ttl: Ttl = "5m"
+    version: str = ""
+    scope: ScopeOfResults = "session"
+    _known: dict[str, tuple[object, Guarded[RunContext[AgentDepsT]] | None]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        self._declared = Declared(self.effects, self.agents, self.ttl, self.version, self.scope)
+
+    async def call_tool(
+        self,
+        name: str,
+        tool_args: dict[str, Any],
+        ctx: RunContext[AgentDepsT],
+        tool: ToolsetTool[AgentDepsT],
+    ) -> Any:
+        """What the tool returns: kept, of an equal call under way, or of this one."""
+        known = self._guarded(name, _innermost(tool))
+        run = partial(self.wrapped.call_tool, name, tool_args, ctx, tool)
+        return await (run() if known is None else known.call(tool_args, ctx, run))
+
+    def _guarded(
+        self, name: str, tool: ToolsetTool[AgentDepsT]
+    ) -> Guarded[RunContext[AgentDepsT]] | None:
+        origin, takes_context = _origin(tool)
+        held, known = self._known.get(name, (None, None))
+        if held is not origin:
+            known = guarded(
+                self._declared,
+                _described(name, tool, origin),
+                takes_context=takes_context,
+                context_of=self.context,
+                for_asker_alone=_FOR_ASKER_ALONE,
+            )
+            self._known[name] = (origin, known)
+        return known
+
+
+def _innermost(tool: ToolsetTool[AgentDepsT]) -> ToolsetTool[AgentDepsT]:
+    """The tool itself, where toolsets were combined into one."""
+    while isinstance(inner := getattr(tool, "source_tool", None), ToolsetTool):
+        tool = inner
+    return tool
+
+
+def _origin(tool: ToolsetTool[AgentDepsT]) -> tuple[object, bool]:
+    """The function behind *tool*, or else its toolset; and whether it is given the context."""
+    schema = getattr(getattr(tool, "call_func", None), "__self__", None)
+    if callable(function := getattr(schema, "function", None)):
+        return function, bool(getattr(schema, "takes_ctx", True))
+    toolset: object = tool.toolset
+    while isinstance(toolset, WrapperToolset):
+        toolset = toolset.wrapped
+    return toolset, getattr(toolset, "process_tool_call", None) is not None
+
+
+def _described(name: str, tool: ToolsetTool[AgentDepsT], origin: object) -> Described:
+    metadata = tool.tool_def.metadata or {}
+    hints = metadata.get("annotations") or {}
+    server = origin.id if isinstance(origin, AbstractToolset) else None
+    return Described(
+        name,
+        origin if server is None else None,
+        server=server or "",
+        metadata=metadata,
+        hints=hints,
+        form="" if server is None else "pydantic-ai",
+    )

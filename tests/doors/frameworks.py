@@ -1,0 +1,134 @@
+"""Agents of each framework, behind its door, asked in one way."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from agents import (
+    Agent as OpenAIAgent,
+)
+from agents import (
+    OpenAIChatCompletionsModel,
+    RunConfig,
+    Runner,
+    function_tool,
+)
+from langchain.agents import create_agent
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+from openai import AsyncOpenAI
+from pydantic_ai import Agent as PydanticAgent
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.toolsets import FunctionToolset
+
+from headway.doors.langchain import SharedTools
+from headway.doors.openai_agents import shared_tools
+from headway.doors.pydantic_ai import SharedToolset
+from headway.testing import Provider
+from headway.tools import Effects
+from tests.doors.world import AGENTS, EFFECTS, Function
+
+MODEL = "gpt-4o-mini"
+
+
+class Agent(Protocol):
+    async def ask(self, said: str) -> str: ...
+    async def stream(self, said: str) -> str: ...
+
+
+class LangChain:
+    """An agent of LangChain 1.x."""
+
+    def __init__(
+        self,
+        client: AsyncOpenAI,
+        functions: Sequence[Function],
+        effects: Mapping[str, Effects] = EFFECTS,
+        agents: Collection[str] = AGENTS,
+    ) -> None:
+        url = str(client.base_url)
+        model = ChatOpenAI(
+            model=MODEL, base_url=url, api_key="k", async_client=client.chat.completions
+        )
+        tools = [tool(function) for function in functions]
+        for one in tools:
+            one.handle_tool_error = True
+        shared = SharedTools(effects, agents=agents)
+        self.agent = create_agent(model, tools, middleware=[shared])
+
+    async def ask(self, said: str) -> str:
+        answer = await self.agent.ainvoke({"messages": [("user", said)]})
+        return str(answer["messages"][-1].content)
+
+    async def stream(self, said: str) -> str:
+        told = ""
+        async for message, where in self.agent.astream(
+            {"messages": [("user", said)]}, stream_mode="messages"
+        ):
+            if where["langgraph_node"] == "model":
+                told += message.text
+        return told
+
+
+class OpenAIAgents:
+    """An agent of the OpenAI Agents SDK."""
+
+    def __init__(
+        self,
+        client: AsyncOpenAI,
+        functions: Sequence[Function],
+        effects: Mapping[str, Effects] = EFFECTS,
+        agents: Collection[str] = AGENTS,
+    ) -> None:
+        tools = [function_tool(function) for function in functions]
+        self.agent = OpenAIAgent[Any](
+            name="agent",
+            model=OpenAIChatCompletionsModel(MODEL, client),
+            tools=shared_tools(tools, effects, agents=agents),
+        )
+        self.config = RunConfig(tracing_disabled=True)
+
+    async def ask(self, said: str) -> str:
+        return str((await Runner.run(self.agent, said, run_config=self.config)).final_output)
+
+    async def stream(self, said: str) -> str:
+        run = Runner.run_streamed(self.agent, said, run_config=self.config)
+        told = ""
+        async for event in run.stream_events():
+            if event.type == "raw_response_event":
+                if event.data.type == "response.output_text.delta":
+                    told += event.data.delta
+        return told
+
+
+class PydanticAI:
+    """An agent of pydantic-ai."""
+
+    def __init__(
+        self,
+        client: AsyncOpenAI,
+        functions: Sequence[Function],
+        effects: Mapping[str, Effects] = EFFECTS,
+        agents: Collection[str] = AGENTS,
+    ) -> None:
+        model = OpenAIChatModel(MODEL, provider=OpenAIProvider(openai_client=client))
+        toolset = FunctionToolset[None](list(functions))
+        self.agent = PydanticAgent(model, toolsets=[SharedToolset(toolset, effects, agents=agents)])
+
+    async def ask(self, said: str) -> str:
+        return (await self.agent.run(said)).output
+
+    async def stream(self, said: str) -> str:
+        async with self.agent.run_stream(said) as run:
+            return "".join([part async for part in run.stream_text(delta=True)])
+
+
+FRAMEWORKS = (LangChain, OpenAIAgents, PydanticAI)
+
+
+@asynccontextmanager
+async def client_of(provider: Provider) -> AsyncIterator[AsyncOpenAI]:
+    """A client of the stand-in model, closed afterwards."""
+    async with AsyncOpenAI(base_url=provider.openai_url, api_key="k") as client:
+        yield client
