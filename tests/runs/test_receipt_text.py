@@ -39,11 +39,13 @@ def row_of(text: str, *beginning: str) -> list[str]:
 def test_the_rows_of_the_table(receipt: Receipt) -> None:
     text = render(receipt)
     assert "10.0 s  ·  NVDA  ·  run run1" in text.splitlines()[0]
-    assert row_of(text, "agent", "operation")[:5] == ["asked", "ran", "hit", "joined", "failed"]
+    assert row_of(text, "agent", "tool")[:5] == ["asked", "ran", "hit", "joined", "failed"]
     assert row_of(text, "quill", "get_quote") == [
-        *("1", "1", "0", "0", "0"),
+        *("1", "1", "0", "0", "0", "0", "0"),
         *("2.00 s", "2.00 s", "2.00 s", "-"),
     ]
+    assert row_of(text, "agent", "tool")[5:7] == ["again", "rerun"]
+    assert row_of(text, "news", "get_quote")[5:7] == ["2", "1"]
     assert row_of(text, "news", "get_quote")[-1] == "~2.00 s"  # the good run took 2 s
 
 
@@ -58,7 +60,8 @@ def test_what_is_estimated_or_unknown_says_so(receipt: Receipt) -> None:
 
 def test_what_is_counted(receipt: Receipt) -> None:
     text = render(receipt)
-    assert "2 asked again, 1 run again · get_quote abcdef012345: 3 asked, 2 run" in text
+    told = "2 asked again, 1 run again · get_quote abcdef012345: 3 asked, 2 run (news 2, quill 1)"
+    assert told in " ".join(text.split())
     assert "1 waits at limits (500 ms)" in text
     assert "1 TimeoutError" in text
     assert "get_quote 6.00 s !" in text
@@ -200,7 +203,7 @@ def test_steps_stand_apart_without_the_name_of_their_graph() -> None:
             )
         )
     )
-    tools, steps = text.index("agent  operation"), text.index("agent  step of research")
+    tools, steps = text.index("agent  tool"), text.index("agent  step of research")
     assert tools < text.index("get_quote") < steps < text.index("quill  gather")
     assert row_of(text, "quill", "write")[:2] == ["1", "1"]
     assert "research.gather" not in text[:steps]

@@ -72,6 +72,13 @@ class KindTotal(msgspec.Struct, frozen=True, kw_only=True):
     """Answers not in ``saved_s_estimated``: their operation never ran in this run."""
 
 
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """How often an agent asked a question; ``agent`` is its path."""
+
+    agent: str | None
+    asked: int
+
+
 class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
     """A question asked more than once; ``key`` is the beginning of its digest."""
 
@@ -80,6 +87,8 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     asked: int
     ran: int
+    askers: tuple[Asker, ...]
+    """Those who asked it most often first."""
 
 
 def lines_of(tally: Tally) -> tuple[Line, ...]:
@@ -231,9 +240,15 @@ def duplicates_of(tally: Tally) -> tuple[Duplicate, ...]:
             key=key[:12],
             asked=question.asked,
             ran=question.ran,
+            askers=_askers(question),
         )
         for (operation, key), question in tally.questions.items()
         if question.asked > 1
     ]
     repeated.sort(key=lambda found: (-found.ran, -found.asked, found.operation, found.key))
     return tuple(repeated[:MOST_DUPLICATES])
+
+
+def _askers(question: Question) -> tuple[Asker, ...]:
+    most_first = sorted(question.askers.items(), key=lambda asker: (-asker[1], asker[0] or ""))
+    return tuple(Asker(agent=agent, asked=asked) for agent, asked in most_first)

@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
 from .critical_path import CriticalPath, Link
-from .lines import KindTotal, Line
+from .lines import Duplicate, KindTotal, Line
 from .model_text import model_facts, model_table
 from .overlap import Chance, Overlap
 from .receipt import Receipt
 from .text_table import plain, seconds_text, shown, table, wrapped
-from .time_use import TimeUse
+from .time_use import TOOL, TimeUse
+from .tool_text import agent_lines, slow_table, tool_table, turn_parts
 
 WIDTH = 100
 LEAST_WIDTH = 80
 LABEL = 14
 MOST_LINES = 40
+MOST_ASKERS = 4
 STEP = "step"
 
 _Row = Line | KindTotal
@@ -25,15 +27,24 @@ _DISPENSABLE = ("p50", "max", "own", "busy", "stale", "unfinished", "sum")
 _ALWAYS = ("asked", "ran", "hit", "joined")
 
 
-def render(receipt: Receipt, *, width: int = WIDTH, colour: bool = False) -> str:
-    """*receipt* as text, each line at most *width* columns (80 or more)."""
+def render(
+    receipt: Receipt, *, width: int = WIDTH, colour: bool = False, calls: int | None = None
+) -> str:
+    """*receipt* as text, each line at most *width* columns (80 or more).
+
+    Args:
+        calls: how many calls of tools to show one by one, the slowest first; default: up to 5 that
+            ran for more than 1 s.
+    """
     width = max(LEAST_WIDTH, width)
     blocks = [
         [_title(receipt)],
         _kinds(receipt, width),
+        tool_table(receipt.tools, width),
         _by_agent(receipt, width),
         model_table(receipt.models, width),
         _steps_by_agent(receipt, width),
+        slow_table(receipt.tools, width, calls),
         _facts(receipt, width),
     ]
     lines = [line for block in blocks for line in block]
@@ -93,8 +104,9 @@ def _kinds(receipt: Receipt, width: int) -> list[str]:
 
 
 def _by_agent(receipt: Receipt, width: int) -> list[str]:
-    """All but steps: those tell of the application, and would hide what it asked for."""
-    return _lines([line for line in receipt.lines if line.kind != STEP], "operation", 0, width)
+    """All but tools, which have a table of their own, and steps, which would hide the others."""
+    others = [line for line in receipt.lines if line.kind not in (STEP, TOOL)]
+    return _lines(others, "operation", 0, width)
 
 
 def _steps_by_agent(receipt: Receipt, width: int) -> list[str]:
@@ -139,6 +151,7 @@ def _facts(receipt: Receipt, width: int) -> list[str]:
         ("time", _time, " · "),
         ("critical path", _path_parts, " → "),
         ("overlap", _overlap_parts, " · "),
+        ("tools in turn", lambda receipt: turn_parts(receipt.tools), " · "),
         ("slowest", _slowest, " · "),
         ("policies", _policies, " · "),
         ("steps", _steps, " · "),
@@ -151,6 +164,8 @@ def _facts(receipt: Receipt, width: int) -> list[str]:
         parts = parts_of(receipt)
         if parts:
             lines += wrapped(label, parts, width=width, between=between, indent=LABEL)
+        if label == "time":
+            lines += agent_lines(receipt.agents, "agents", width, LABEL)
     return lines
 
 
@@ -158,11 +173,20 @@ def _duplicates(receipt: Receipt) -> list[str]:
     parts = [f"{receipt.duplicates_asked} asked again, {receipt.duplicates_run} run again"]
     parts += [
         f"{shown(found.operation)} {shown(found.key)}: {found.asked} asked, {found.ran} run"
+        f"{_askers(found)}"
         for found in receipt.top_duplicates[:3]
     ]
     if receipt.calls_without_key:
         parts.append(f"unknown for {receipt.calls_without_key} calls without a key")
     return parts
+
+
+def _askers(found: Duplicate) -> str:
+    """Who asked, and how often."""
+    named = [asker for asker in found.askers if asker.agent is not None]
+    some = [f"{shown(asker.agent or '')} {asker.asked}" for asker in named[:MOST_ASKERS]]
+    more = [f"{len(named) - MOST_ASKERS} more"] if len(named) > MOST_ASKERS else []
+    return f" ({', '.join([*some, *more])})" if named else ""
 
 
 def _time(receipt: Receipt) -> list[str]:
@@ -274,7 +298,7 @@ def _lost(receipt: Receipt) -> list[str]:
 
 
 _BOLD, _YELLOW, _END = "\x1b[1m", "\x1b[33m", "\x1b[0m"
-_HEADS = ("receipt ", "  kind ", "  agent ")
+_HEADS = ("receipt ", "  kind ", "  agent ", "  call ")
 _WARNINGS = ("errors ", "note ", "lost ")
 
 

@@ -16,17 +16,20 @@ import re
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import clock, events, settings
+from ..clock import Duration
 from ..errors import BadSetup
 from ..scope import new_run_id, scope
 from .journal import FORMAT, Header, Journal, open_journal
+from .live_lines import slow_seconds, slow_tool_lines
 from .receipt import Receipt, receipt_of
 from .tally import Tally
+from .tool_calls import NOTICE_S, WARNING_S
 
 log = logging.getLogger("headway.runs")
 
@@ -171,7 +174,14 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 @contextmanager
-def record(name: str, *, folder: Path | str | None = None, run: str | None = None) -> Iterator[Run]:
+def record(
+    name: str,
+    *,
+    folder: Path | str | None = None,
+    run: str | None = None,
+    live: bool | Callable[[str], object] = False,
+    slow: tuple[Duration, Duration] = (NOTICE_S, WARNING_S),
+) -> Iterator[Run]:
     """Record everything called in the block as one run, in ``<folder>/runs/<start>-<run>.jsonl``.
 
     A disk that fails never fails the run: there is one warning, the events lost are counted in
@@ -183,10 +193,15 @@ def record(name: str, *, folder: Path | str | None = None, run: str | None = Non
             ``folder``.
         run: the id of a run that another process began, to be part of it; default: what
             ``HEADWAY_RUN`` says if that is not recorded here already, else a new run.
+        live: whether to tell on stderr, while the run goes on, of tools that take long; or a
+            function that is given each such line, on another thread.
+        slow: how long: a notice above the first, a warning above the second.
 
     Raises:
-        BadSetup: *run* is being recorded in this process already, or ``headway.toml`` is wrong.
+        BadSetup: *run* is being recorded in this process already, *slow* is no such pair, or
+            ``headway.toml`` is wrong.
     """
+    slow_seconds(slow)
     folder = settings.current().folder if folder is None else folder
     name = name.encode("utf-8", "replace").decode()  # a name from a command line may be no text
     with _claimed(run) as (run_id, is_shared):
@@ -197,10 +212,18 @@ def record(name: str, *, folder: Path | str | None = None, run: str | None = Non
         handle = Run(run_id, name, open_journal(Path(folder), _stem(header, is_shared), header))
         handle._start()
         try:
-            with events.listen(handle._hear), scope(run=run_id):
+            with events.listen(handle._hear), _live(live, slow, run_id), scope(run=run_id):
                 yield from _between_start_and_end(handle, began)
         finally:
             handle._end()
+
+
+def _live(
+    live: bool | Callable[[str], object], slow: tuple[Duration, Duration], run: str
+) -> AbstractContextManager[None]:
+    if live is False:
+        return nullcontext()
+    return slow_tool_lines(None if live is True else live, slow=slow, run=run)
 
 
 def _between_start_and_end(handle: Run, began: float) -> Iterator[Run]:
