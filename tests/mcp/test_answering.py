@@ -2,18 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
-from headway import Cache, clock
+from headway import clock, events
 from headway.mcp.answers import META_IN_KEY
 from headway.mcp.catalogue import Catalogue
 from headway.mcp.keeping import Answers, Kept, Observed
 from headway.mcp.proxy import Proxy
+from headway.stores import MemoryStore
 from headway.testing import FakeClock
+from headway.tools import UNKNOWN
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +34,7 @@ class Table:
 
     def __init__(
         self,
-        answers: Answers | None = None,
+        answers: Callable[[Catalogue], Answers] = Kept,
         reads: Sequence[str] = (),
         writes: Sequence[str] = (),
         tools: Sequence[object] | None = (READ, WRITE, SILENT),
@@ -43,12 +45,13 @@ class Table:
         self.raw: list[bytes] = []
         self.server: list[Any] = []
         self.said: list[str] = []
+        catalogue = Catalogue(reads, writes)
         self.proxy = Proxy(
             self._to_client,
             self._to_server,
             self.said.append,
-            answers=answers or Kept("s", ttl_s=60.0),
-            catalogue=Catalogue(reads, writes),
+            answers=answers(catalogue),
+            catalogue=catalogue,
             in_key=in_key,
             asks=asks,
         )
@@ -503,13 +506,66 @@ async def test_a_call_cancelled_while_the_server_is_asked_for_its_tools_never_re
     assert [one["method"] for one in table.server] == ["tools/list"]
 
 
-async def test_a_call_cancelled_at_once_never_reaches_the_server() -> None:
+async def test_a_call_cancelled_at_once() -> None:
     table = Table()
     table.calls(1)
     table.cancels(1)
     await settle()
-    assert table.server == []
+    assert [one["method"] for one in table.server] == ["tools/call", "notifications/cancelled"]
     assert not table.proxy.is_busy
+    table.calls(2)
+    table.calls(3)
+    table.cancels(3)
+    await settle()
+    assert table.asked == [1, 2]
+    table.gives(2, text("x"))
+    await settle()
+    table.calls(4)
+    assert [one["id"] for one in table.client] == [2, 4]
+
+
+async def test_what_is_forgotten_before_its_answer_has_come_is_not_kept() -> None:
+    table = Table()
+    table.calls(1)
+    table.calls(2, "put")  # in the same breath
+    table.calls(3)
+    assert table.asked == [1, 2, 3]
+    table.gives(2, text("done"))
+    table.gives(1, text("old"))
+    table.gives(3, text("old"))
+    await settle()
+    table.calls(4)
+    assert table.asked == [1, 2, 3, 4]
+    table.cancels(1)  # too late: it has been answered
+    assert table.server[-1]["method"] == "notifications/cancelled"
+
+
+async def test_an_answer_is_entered_in_the_books_after_it_has_passed() -> None:
+    table = Table()
+    table.calls(1)
+    table.gives(1, text("x"))
+    assert table.answer(1) == text("x")
+    table.calls(2)  # before there was time for books
+    await settle()
+    assert table.asked == [1]
+    assert table.answer(2) == text("x")
+
+
+async def test_who_listens_hears_of_a_call_when_it_begins() -> None:
+    heard: list[events.Event] = []
+    table = Table()
+    with events.listen(heard.append):
+        table.calls(1)
+        await settle()
+        assert [type(event).__name__ for event in heard] == ["CallStarted"]
+        table.gives(1, text("x"))
+        await settle()
+        table.calls(2)
+    ended = [event for event in heard if isinstance(event, events.CallEnded)]
+    assert [(event.operation, event.kind, event.source) for event in ended] == [
+        ("mcp.get", "tool", "ran"),
+        ("mcp.get", "tool", "hit"),
+    ]
 
 
 async def test_an_id_used_twice_at_once_is_left_to_the_server() -> None:
@@ -546,7 +602,7 @@ async def test_ttl_ms_of_a_result_is_honoured() -> None:
         table.calls(7, n=3)
         await settle()
         assert table.asked == [1, 2, 3, 4, 6]
-        await time.advance(60.0)
+        await time.advance(300.0)
         table.calls(8, n=3)
         await settle()
         assert table.asked[-1] == 8
@@ -618,19 +674,17 @@ async def test_a_server_that_refuses_to_be_listened_to_is_asked_once() -> None:
 
 
 async def test_what_the_handshake_said_is_part_of_the_question() -> None:
-    store = Kept("s", ttl_s=60.0)
+    table = Table()
+    asked = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
     for number, version in enumerate(["2025-11-25", "2024-11-05", "2025-11-25"]):
-        table = Table(store)
-        asked = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
-        table.says({"id": 0, "method": "initialize", "params": asked})
-        table.gives(0, {"protocolVersion": version, "capabilities": {}})
-        table.calls(1)
-        await settle()
-        assert table.asked == ([1] if number < 2 else [])
+        table.says({"id": f"i{number}", "method": "initialize", "params": asked})
+        table.gives(f"i{number}", {"protocolVersion": version, "capabilities": {}})
+        table.calls(number)
         if number < 2:
-            table.gives(1, text(version))
-            await settle()
-        assert table.answer(1) == text(version)
+            table.gives(number, text(version))
+        await settle()
+    assert table.asked == [0, 1]
+    assert table.answer(2) == text("2025-11-25")
 
 
 async def test_batches_pass_whole_and_their_writes_count() -> None:
@@ -671,8 +725,8 @@ async def test_an_own_answer_in_a_batch_is_taken_out() -> None:
 
 
 async def test_observing_asks_the_server_every_time_and_counts() -> None:
-    observed = Observed(60.0)
-    table = Table(observed, tools=None, asks=False)
+    observed = Observed()
+    table = Table(lambda catalogue: observed, tools=None, asks=False)
     table.calls(0)
     table.gives(0, text("x"))
     table.lists([READ, WRITE], id="l")
@@ -700,10 +754,12 @@ async def test_observing_asks_the_server_every_time_and_counts() -> None:
 class Broken:
     """Answers that fail."""
 
+    is_local = False
+
     async def read(self, question: object, run: object) -> bytes:
         raise RuntimeError("a fault of ours")
 
-    async def changed(self) -> None: ...
+    async def void(self, effects: object) -> None: ...
 
     def summary(self) -> str:
         return ""
@@ -712,7 +768,7 @@ class Broken:
 
 
 async def test_a_fault_of_ours_lets_the_call_pass() -> None:
-    table = Table(Broken())
+    table = Table(lambda catalogue: Broken())
     table.calls(1)
     assert table.asked == [1]
     table.gives(1, text("x"))
@@ -728,11 +784,11 @@ async def test_a_store_that_cannot_be_told_of_a_change_keeps_nothing(
     table.gives(1, text("old"))
     await settle()
 
-    async def fail(*tags: object) -> None:
+    async def fail(store: MemoryStore, tags: object) -> None:
         raise OSError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Cache, "invalidate", fail)
+        patch.setattr(MemoryStore, "invalidate", fail)
         table.calls(2, "put")
         table.gives(2, text("done"))
         table.calls(3)
@@ -754,5 +810,5 @@ def test_the_wire_names_are_decoded_as_written() -> None:
     catalogue = Catalogue()
     page = msgspec.Raw(b'{"tools":[{"name":"a","annotations":{"readOnlyHint":true}}]}')
     assert catalogue.learn(page, None, catalogue.edition) is None
-    assert catalogue.kind("a") == "read"
-    assert catalogue.kind("b") == "write"
+    assert catalogue.effects("a", {}).is_read
+    assert catalogue.effects("b", {}) == UNKNOWN

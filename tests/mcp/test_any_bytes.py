@@ -69,12 +69,13 @@ lines = lines.filter(lambda line: b"\n" not in line)
 async def talk(sent: list[tuple[bool, bytes]]) -> tuple[list[bytes], list[bytes]]:
     to_client: list[bytes] = []
     to_server: list[bytes] = []
+    catalogue = Catalogue(reads=["get"])
     proxy = Proxy(
         lambda data: to_client.extend(data.splitlines(keepends=True)),
         lambda data: to_server.extend(data.splitlines(keepends=True)),
         lambda said: None,
-        answers=Kept("s", ttl_s=60.0),
-        catalogue=Catalogue(reads=["get"]),
+        answers=Kept(catalogue),
+        catalogue=catalogue,
     )
     for is_client, line in sent:
         (proxy.from_client if is_client else proxy.from_server)(line)

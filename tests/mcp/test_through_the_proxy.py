@@ -103,3 +103,15 @@ async def test_proxies_of_one_project_share_reads_and_hear_of_writes(tmp_path: P
         async with sharing(PYTHONPATH=root, API_KEY="another's") as stranger:
             assert await text(stranger, "look_up", word="s", seconds=0.5) == "s 1"
             assert await text(stranger, "how_often", name="look_up s") == "1"
+
+
+async def test_calls_are_part_of_the_run_that_the_environment_names(tmp_path: Path) -> None:
+    root = str(Path.cwd())
+    async with client("auto", cwd=tmp_path, PYTHONPATH=root, HEADWAY_RUN="run-7") as one:
+        for _ in range(2):
+            await text(one, "look_up", word="r")
+        await text(one, "write_note", name="a", text="x")
+    (written,) = (tmp_path / ".headway" / "runs").glob("*run-7*.jsonl")
+    ended = [line for line in written.read_text().splitlines() if "CallEnded" in line]
+    assert ["mcp.look_up" in line for line in ended] == [True, True, False]
+    assert '"source":"hit"' in ended[1]

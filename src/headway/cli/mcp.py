@@ -8,16 +8,13 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from .. import clock, settings
 from ..errors import BadSetup
-
-if TYPE_CHECKING:
-    from ..mcp.keeping import Answers
 
 _SERVER = "headway.mcp.server"
 DEFAULT_TTL = "5m"
@@ -82,38 +79,57 @@ def proxy(
         return
     if not command:
         raise typer.BadParameter("name the server: headway mcp -- some-mcp-server its-arguments")
+    raise typer.Exit(_serve(command, ttl, store, read or (), write or (), meta or (), observe))
+
+
+def _serve(
+    command: list[str],
+    ttl: str,
+    where: str | None,
+    reads: Sequence[str],
+    writes: Sequence[str],
+    meta: Sequence[str],
+    observe: bool,
+) -> int:
     from ..mcp.answers import META_IN_KEY
     from ..mcp.catalogue import Catalogue
+    from ..mcp.keeping import Answers, Kept, Observed
     from ..mcp.serve import serve
-
-    work = serve(
-        command,
-        answers=_answers(command, ttl, store, observe=observe),
-        catalogue=Catalogue(read or (), write or ()),
-        in_key=META_IN_KEY.union(meta or ()),
-        asks=not observe,
-    )
-    raise typer.Exit(asyncio.run(work))
-
-
-def _answers(command: list[str], ttl: str, where: str | None, *, observe: bool) -> Answers:
-    from ..mcp.keeping import Kept, Observed
-    from ..mcp.server_identity import server_identity
-    from ..stores.installation import installation_secret
     from ..stores.opening import open_store
 
+    ttl_s = _seconds(ttl)
+    if observe:
+        catalogue = Catalogue(reads, writes)
+        answers: Answers = Observed(ttl_s=ttl_s)
+    else:
+        store = open_store(where)
+        server = _identity(command) if store.is_shared else "here"
+        catalogue = Catalogue(reads, writes, server=server)
+        answers = Kept(catalogue, server=server, ttl_s=ttl_s, store=store)
+    in_key = META_IN_KEY.union(meta)
+    work = serve(command, answers=answers, catalogue=catalogue, in_key=in_key, asks=not observe)
+    run = os.environ.get("HEADWAY_RUN")
+    if run is None:
+        return asyncio.run(work)
+    from ..runs.record import record
+
+    with record(f"mcp {Path(command[0]).name}", run=run):
+        return asyncio.run(work)
+
+
+def _seconds(ttl: str) -> float:
     try:
-        ttl_s = clock.seconds(ttl)
+        return clock.seconds(ttl)
     except ValueError as wrong:
         raise BadSetup(f"--ttl: {wrong}") from None
-    if observe:
-        return Observed(ttl_s)
-    store = open_store(where)
-    if not store.is_shared:
-        return Kept("here", ttl_s=ttl_s, store=store)
+
+
+def _identity(command: list[str]) -> str:
+    from ..mcp.server_identity import server_identity
+    from ..stores.installation import installation_secret
+
     secret = installation_secret(settings.current().folder)
-    server = server_identity(command, os.getcwd(), os.environ, secret)
-    return Kept(server, ttl_s=ttl_s, store=store)
+    return server_identity(command, os.getcwd(), os.environ, secret)
 
 
 _File = Annotated[Path, typer.Argument(help="A client's configuration, such as .mcp.json.")]

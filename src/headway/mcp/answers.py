@@ -35,6 +35,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     """The parameters of a ``tools/call``; without a ``question`` it must reach the server."""
 
     tool: str
+    arguments: Mapping[str, object]
     meta: Mapping[str, object]
     question: Question | None
 
@@ -64,7 +65,7 @@ def read_call(
     is_plain = is_plain and given.keys() <= _PLAIN and isinstance(given.get("_meta", {}), dict)
     about = {**about_client, **meta}
     question = _question(tool, given.get("arguments", {}), about, in_key) if is_plain else None
-    return ToolCall(tool, meta, question)
+    return ToolCall(tool, as_object(given.get("arguments")), meta, question)
 
 
 def _as_others_read(written: bytes) -> dict[str, object]:
@@ -108,7 +109,7 @@ def worth_of(result: Raw | UnsetType) -> Worth:
     return "shared" if is_last else "unfinished"
 
 
-def seconds_to_keep(result: bytes, ttl_s: float) -> float:
+def seconds_to_keep(result: bytes, *, ttl_s: float) -> float:
     """How long to keep *result*: *ttl_s*, or less if the server said so with ``ttlMs``."""
     head = _head(result)
     if head is None:

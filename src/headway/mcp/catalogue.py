@@ -1,61 +1,102 @@
-"""Which tools of a server only read: told by the user, else learnt from the server's own lists."""
+"""What the tools of a server do: told by the user, else learnt from the server's own lists."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Final
 
 import msgspec
 from msgspec import Raw, UnsetType
 
-Kind = Literal["read", "write"]
+from ..tools import UNKNOWN, Effects, effects_of_hints
+from ..tools.overrides import Override, override_of
+from ..tools.templates import MISSING
+
+log = logging.getLogger("headway.mcp")
+
+Arguments = Mapping[str, object]
 
 
-class _Annotations(msgspec.Struct):
-    readOnlyHint: object = None  # noqa: N815 - as it is written on the wire
+class _Hints(msgspec.Struct, rename="camel"):
+    read_only_hint: object = None
+    destructive_hint: object = None
 
 
 class _Tool(msgspec.Struct):
     name: str
-    annotations: _Annotations | None = None
+    annotations: _Hints | None = None
 
 
-class _Page(msgspec.Struct):
+class _Page(msgspec.Struct, rename="camel"):
     tools: list[_Tool]
-    nextCursor: str | None = None  # noqa: N815 - as it is written on the wire
+    next_cursor: str | None = None
 
 
-_page = msgspec.json.Decoder(_Page)
+_page: Final = msgspec.json.Decoder(_Page)
 
 
 class Catalogue:
-    """What is known of a server's tools; what nobody has declared to read is a write.
+    """What is known of a server's tools; one that nobody has declared may write anything.
 
     Args:
         reads: names or patterns (``"get_*"``) of tools that read, whatever the server says.
         writes: likewise of tools that write. An exact name counts more than a pattern, and among
-            equals a write more than a read.
+            equals a write more than a read. After these comes ``[tools]`` of ``headway.toml``.
+        server: who the server is; part of the resources that its tools read.
     """
 
-    def __init__(self, reads: Sequence[str] = (), writes: Sequence[str] = ()) -> None:
-        self._told = _told(reads, writes)
-        self._known: dict[str, Kind] = {}
-        self._fresh: dict[str, Kind] = {}
+    def __init__(
+        self, reads: Sequence[str] = (), writes: Sequence[str] = (), *, server: str = "here"
+    ) -> None:
+        self._any, self._undeclared = f"mcp/{server}/any", f"mcp/{server}/undeclared"
+        self._reading = Effects(reads=(self._any, self._undeclared))
+        self._told = _told(reads, self._reading, writes)
+        self._overrides: dict[str, Override | None] = {}
+        self._known: dict[str, Effects] = {}
+        self._fresh: dict[str, Effects] = {}
         self._awaited: str | None = None
+        self.news = Effects(writes=(self._any,))
+        """What changes with the server: the answers of all its tools."""
         self.edition = 0
         """Changes when the server says that its tools have changed."""
         self.is_complete = False
 
-    def kind(self, tool: str) -> Kind | None:
-        """Whether *tool* reads or writes; None if the server has to be asked."""
-        if (told := self._told_of(tool)) is not None:
+    def effects(self, tool: str, arguments: Arguments) -> Effects | None:
+        """What a call of *tool* reads and writes; None if the server has to be asked."""
+        told = next((does for name, does in self._told if fnmatchcase(tool, name)), None)
+        if told is not None:
             return told
-        return self._known.get(tool, "write" if self.is_complete else None)
+        override = self.override(tool)
+        if override is not None and override.declaration is not None:
+            return self._declared(tool, override, arguments)
+        return self._known.get(tool, UNKNOWN if self.is_complete else None)
 
-    def _told_of(self, tool: str) -> Kind | None:
-        matches = (kind for pattern, kind in self._told if fnmatchcase(tool, pattern))
-        return next(matches, None)
+    def override(self, tool: str) -> Override | None:
+        """What ``headway.toml`` says of *tool*."""
+        if tool not in self._overrides:
+            self._overrides[tool] = override_of(tool)
+        return self._overrides[tool]
+
+    def is_kept(self, tool: str) -> bool:
+        """Whether answers of *tool*, if it reads, may be kept."""
+        override = self.override(tool)
+        return override is None or override.cache
+
+    def _declared(self, tool: str, override: Override, arguments: Arguments) -> Effects:
+        assert override.declaration is not None
+        try:
+            said = override.declaration.effects(lambda name: arguments.get(name, MISSING))
+        except Exception as wrong:
+            log.warning("a call of %s counts as a write of anything: %s", tool, wrong)
+            return UNKNOWN
+        if said.is_read:
+            return Effects(reads=(*said.reads, self._any))
+        if said.exclusive:
+            return said
+        # What nobody has declared may have read what this writes.
+        return Effects(said.reads, (*said.writes, self._undeclared))
 
     def forget(self) -> None:
         """Know nothing any more: the server has said that its tools have changed."""
@@ -78,18 +119,29 @@ class Catalogue:
         if cursor is None:
             self._fresh = {}
         for tool in page.tools:
-            _note(self._known, tool)
-            _note(self._fresh, tool)
+            self._note(tool)
         if follows:
-            self._awaited = page.nextCursor
-            if page.nextCursor is None:
+            self._awaited = page.next_cursor
+            if page.next_cursor is None:
                 self._known, self.is_complete = dict(self._fresh), True
-        return page.nextCursor
+        return page.next_cursor
+
+    def _note(self, tool: _Tool) -> None:
+        """One name with two meanings is the more careful of them."""
+        hints = tool.annotations or _Hints()
+        effects = effects_of_hints(
+            hints.read_only_hint is True,
+            destructive=hints.destructive_hint is True,
+            reads=self._reading.reads,
+        )
+        is_twice = self._fresh.get(tool.name) == UNKNOWN
+        self._known[tool.name] = self._fresh[tool.name] = UNKNOWN if is_twice else effects
 
 
-def _told(reads: Sequence[str], writes: Sequence[str]) -> list[tuple[str, Kind]]:
-    told: list[tuple[str, Kind]] = [(pattern, "write") for pattern in writes]
-    told += [(pattern, "read") for pattern in reads]
+def _told(
+    reads: Sequence[str], reading: Effects, writes: Sequence[str]
+) -> list[tuple[str, Effects]]:
+    told = [(pattern, UNKNOWN) for pattern in writes] + [(pattern, reading) for pattern in reads]
     return sorted(told, key=lambda each: any(letter in each[0] for letter in "*?["))
 
 
@@ -100,12 +152,3 @@ def _read(result: Raw | UnsetType) -> _Page | None:
         return _page.decode(result)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-
-
-def _note(known: dict[str, Kind], tool: _Tool) -> None:
-    """One name with two meanings is the more careful of them."""
-    reads = tool.annotations is not None and tool.annotations.readOnlyHint is True
-    if not reads or known.get(tool.name) == "write":
-        known[tool.name] = "write"
-    else:
-        known[tool.name] = "read"

@@ -1,18 +1,23 @@
-"""Answers of tools, kept and shared: by the proxy's own cache, or by whoever keeps that promise."""
+"""Answers of tools, kept and shared as those of any other tool; or only watched."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from functools import partial
 from typing import Any, Protocol, cast
 
-from .. import bridge, clock
-from ..call import Call, Operation, Policy
-from ..policies import Cache, Watch
-from ..stores import MemoryStore, Store
-from .answers import Question, seconds_to_keep
+import msgspec
 
-log = logging.getLogger("headway.mcp")
+from .. import clock
+from ..call import Call, Operation
+from ..clock import seconds
+from ..policies import build
+from ..policies.freshness import Ttl
+from ..stores import MemoryStore, Store
+from ..tools import UNKNOWN, Effects, Guard, tags_to_void
+from ..tools.results import results_in, void_before
+from .answers import Question, seconds_to_keep
+from .catalogue import Catalogue
 
 Run = Callable[[], Awaitable[bytes]]
 """Asks the server: gives the result as JSON, or raises ``ForAskerAlone``."""
@@ -37,17 +42,18 @@ class Answers(Protocol):
     answered in one step.
     """
 
+    @property
+    def is_local(self) -> bool:
+        """Whether this proxy alone fills it: what it never asked cannot be answered from here."""
+
     async def read(self, question: Question, run: Run) -> bytes:
-        """The result of a tool that only reads: kept, of work under way, or of *run*.
+        """The result of a call that only reads: kept, of work under way, or of *run*.
 
         What *run* raises reaches everyone who waits for it.
         """
 
-    async def changed(self) -> None:
-        """Give no answer from before this any more: something was written, or is about to be.
-
-        Never fails: what cannot be made known makes answers unknown.
-        """
+    async def void(self, effects: Effects) -> None:
+        """Give nothing any more that was made by reading what *effects* write. Never fails."""
 
     def summary(self) -> str:
         """What was done, or could have been, in one line; empty if there is nothing to tell."""
@@ -56,68 +62,61 @@ class Answers(Protocol):
         """Let go of what is held open."""
 
 
-class _ByTool:
-    """One operation for each tool, all with the same policies."""
-
-    def __init__(self, server: str, policies: tuple[Policy, ...]) -> None:
-        self._server, self._policies = server, policies
-        self._operations: dict[str, Operation] = {}
-
-    def enter(self, question: Question, run: Run) -> Any:
-        """The way to an answer, a coroutine."""
-        operation = self._operations.get(question.tool)
-        if operation is None:
-            operation = self._operations[question.tool] = Operation(
-                _ask, self._policies, key=self._key, name=f"mcp.{question.tool}", kind="tool"
-            )
-        return operation.enter_by_hand(Call(operation, (question, run), {}))
-
-    def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
-        question: Question = args[0]
-        return (self._server, question.arguments, question.meta)
-
-
-async def _ask(question: Question, run: Run) -> bytes:
-    return await run()
-
-
 class Kept:
     """Answers kept for a time in a store, and work under way shared.
 
     Args:
+        catalogue: what the tools read.
         server: who the server is: equal for those whose answers may be exchanged, in every process.
-        ttl_s: how long an answer is good, in seconds; a result's own ``ttlMs`` may shorten that.
+        ttl_s: how long an answer is good, in seconds; ``headway.toml`` may say otherwise of a tool,
+            and a result's own ``ttlMs`` may shorten it.
         store: where answers rest.
     """
 
-    def __init__(self, server: str, *, ttl_s: float, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        server: str = "here",
+        ttl_s: float = 300.0,
+        store: Store | None = None,
+    ) -> None:
         self._store = MemoryStore() if store is None else store
-        self._tag = f"mcp:{server}"
-        self._cache = Cache(
-            lambda result: seconds_to_keep(result, ttl_s), store=self._store, tags=(self._tag,)
-        )
-        self._tools = _ByTool(server, (Watch(), self._cache))
-        self._is_in_doubt = False
+        self.is_local = self._store.is_local
+        self._results = results_in(self._store)
+        self._catalogue, self._server = catalogue, server
+        self._ttl: Ttl = partial(seconds_to_keep, ttl_s=ttl_s)
+        self._guards: dict[str, Guard] = {}
 
     async def read(self, question: Question, run: Run) -> bytes:
         """See ``Answers``."""
-        if self._is_in_doubt:
-            await bridge.on_a_loop()
-            await self.changed()
-            if self._is_in_doubt:
-                return await run()
-        return cast(bytes, await self._tools.enter(question, run))
+        guard = self._guards.get(question.tool) or self._made(question.tool)
+        asked = {"server": self._server, "arguments": question.arguments, "meta": question.meta}
+        return await guard.call(asked, run)
 
-    async def changed(self) -> None:
+    def _made(self, tool: str) -> Guard:
+        override = self._catalogue.override(tool)
+        ttl = self._ttl
+        if override is not None and override.ttl is not None:
+            ttl = partial(seconds_to_keep, ttl_s=seconds(override.ttl))
+        guard = self._guards[tool] = Guard(
+            tool,
+            partial(self._effects, tool),
+            ttl=ttl,
+            scope="global",  # who may be given an answer is in `server`
+            server="mcp",
+            store=self._store,
+        )
+        return guard
+
+    def _effects(self, tool: str, asked: Mapping[str, object]) -> Effects:
+        arguments = asked["arguments"]
+        assert isinstance(arguments, bytes)
+        return self._catalogue.effects(tool, msgspec.json.decode(arguments)) or UNKNOWN
+
+    async def void(self, effects: Effects) -> None:
         """See ``Answers``."""
-        try:
-            await self._cache.invalidate(self._tag)
-        except Exception as error:
-            if not self._is_in_doubt:
-                log.warning("the store cannot be told of a change, so nothing is kept: %s", error)
-            self._is_in_doubt = True
-        else:
-            self._is_in_doubt = False
+        await void_before((self._results,), tags_to_void(effects))
 
     def summary(self) -> str:
         """See ``Answers``."""
@@ -132,9 +131,11 @@ class Kept:
 class Observed:
     """Every question goes to the server; what could have been answered is only counted."""
 
-    def __init__(self, ttl_s: float) -> None:
+    is_local = False
+
+    def __init__(self, *, ttl_s: float = 300.0) -> None:
         self._ttl_s = ttl_s
-        self._tools = _ByTool("observed", (Watch(),))
+        self._operations: dict[str, Operation] = {}
         self._answered: dict[Question, float] = {}
         self._under_way: dict[Question, int] = {}
         self.reads = self.kept = self.shared = 0
@@ -144,12 +145,19 @@ class Observed:
         self._count(question)
         self._under_way[question] = self._under_way.get(question, 0) + 1
         try:
-            result = cast(bytes, await self._tools.enter(question, run))
+            operation = self._operations.get(question.tool) or self._made(question.tool)
+            call = Call(operation, (question, run), {})
+            result = cast(bytes, await operation.enter_by_hand(call))
         finally:
             self._leave(question)
-        if (seconds := seconds_to_keep(result, self._ttl_s)) > 0:
-            self._answered[question] = clock.monotonic() + seconds
+        if (good_for_s := seconds_to_keep(result, ttl_s=self._ttl_s)) > 0:
+            self._answered[question] = clock.monotonic() + good_for_s
         return result
+
+    def _made(self, tool: str) -> Operation:
+        made = build(_ask, (), key=_all_of_it, name=f"mcp.{tool}", kind="tool")
+        self._operations[tool] = made
+        return made
 
     def _leave(self, question: Question) -> None:
         left = self._under_way.pop(question, 1) - 1
@@ -163,7 +171,7 @@ class Observed:
         elif self._under_way.get(question):
             self.shared += 1
 
-    async def changed(self) -> None:
+    async def void(self, effects: Effects) -> None:
         """See ``Answers``."""
         self._answered.clear()
         self._under_way.clear()
@@ -177,3 +185,12 @@ class Observed:
 
     async def aclose(self) -> None:
         """See ``Answers``."""
+
+
+async def _ask(question: Question, run: Run) -> bytes:
+    return await run()
+
+
+def _all_of_it(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
+    question: Question = args[0]
+    return (question.arguments, question.meta)

@@ -87,7 +87,7 @@ class OwnRequests:
 
     def _listening_ended(self, seen: Message) -> Fate:
         self._listens_as, self._is_refused = "", seen.result is UNSET
-        return Fate(passes=False, voids=not self._is_refused)
+        return Fate(passes=False, changes=None if self._is_refused else self._catalogue.news)
 
     def is_for_us(self, line: bytes) -> bool:
         """Whether the notification on *line* comes because we listen."""

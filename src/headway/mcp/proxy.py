@@ -11,13 +11,15 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from .. import bridge, clock
+from ..tools import UNKNOWN, Effects
 from ..wire.json_rpc import Id, Message, Odd, identity, peek
 from .answers import CAPABILITIES, META_IN_KEY, PROTOCOL, ToolCall, read_call
-from .calls import DROP, PASS, VOID_AND_PASS, Awaited, Calls, Fate, Send
+from .calls import DROP, PASS, Awaited, Calls, Fate, Send
 from .catalogue import Catalogue
 from .in_order import InOrder
 from .keeping import Answers
 from .own_requests import OwnRequests
+from .writes import Writes, together
 
 _CHANGES: Final = frozenset(
     {
@@ -67,7 +69,7 @@ class Proxy:
         self._about_client: dict[str, object] = {}
         self._held: dict[Id, bytes] = {}
         self._learning: asyncio.Task[None] | None = None
-        self._writes: set[Id] = set()
+        self._writes = Writes()
         self._by_method = {
             "initialize": self._initialize,
             "tools/list": self._list,
@@ -84,8 +86,8 @@ class Proxy:
         """The server has ended: writes that it has not confirmed may have happened."""
         if self._learning is not None:
             self._learning.cancel()
-        if self._writes:
-            await self._answers.changed()
+        if (effects := self._writes.all()) is not None:
+            await self._answers.void(effects)
 
     # --- from the client ----------------------------------------------------------------------
 
@@ -103,7 +105,7 @@ class Proxy:
 
     def _fate_of_clients(self, line: bytes, seen: Message) -> Fate:
         if isinstance(seen.method, UnsetType):
-            return VOID_AND_PASS if isinstance(seen, Odd) else PASS  # it may be a write
+            return Fate(changes=UNKNOWN) if isinstance(seen, Odd) else PASS  # it may be a write
         decide = self._by_method.get(seen.method)
         return PASS if decide is None else decide(line, seen)
 
@@ -134,14 +136,16 @@ class Proxy:
 
     def _call(self, line: bytes, seen: Message) -> Fate:
         call, id = self._read(seen), identity(seen.id)
-        kind = "write" if call is None else self._catalogue.kind(call.tool)
-        if call is None or id is None or kind == "write":
-            return self._write(id)
+        if call is None or id is None:
+            return Fate(changes=UNKNOWN)
+        effects = self._catalogue.effects(call.tool, call.arguments)
+        if effects is not None and not effects.is_read:
+            return self._write(id, call, effects)
         if self._asks:
             self._own.listen(call.meta)
-        if kind is None:
+        if effects is None:
             return self._hold(id, line, call) if self._asks else PASS
-        if call.question is None:
+        if call.question is None or not self._catalogue.is_kept(call.tool):
             return PASS
         self._calls.ask(line, seen, call.question)
         return DROP
@@ -149,21 +153,17 @@ class Proxy:
     def _read(self, seen: Message) -> ToolCall | None:
         return read_call(seen.params, self._in_key, self._about_client)
 
-    def _write(self, id: Id | None) -> Fate:
+    def _write(self, id: Id, call: ToolCall, effects: Effects) -> Fate:
         """What is kept is void when a write starts, and again when it ends."""
-        if id is not None and id not in self._awaited:
-            self._writes.add(id)
-            self._awaited[id] = partial(self._written, id)
-        return VOID_AND_PASS
-
-    def _written(self, id: Id, seen: Message) -> Fate:
-        self._writes.discard(id)
-        return VOID_AND_PASS
+        if id not in self._awaited:
+            self._writes.begin(id, call.tool, effects)
+            self._awaited[id] = lambda seen: Fate(changes=self._writes.end(id, seen))
+        return Fate(changes=effects)
 
     def _hold(self, id: Id, line: bytes, call: ToolCall) -> Fate:
         """Keep the call until the server has told what its tools do."""
         if id in self._held:
-            return self._write(id)
+            return self._write(id, call, UNKNOWN)
         self._held[id] = line
         if self._learning is None:
             self._learning = asyncio.create_task(self._own.learn_tools(call.meta))
@@ -183,22 +183,25 @@ class Proxy:
         id = asked.requestId
         if self._calls.cancel(id, line) or self._held.pop(id, None) is not None:
             return DROP
-        if id not in self._writes:
-            return PASS
-        for seconds in _AFTER_CANCEL_S:
-            clock.call_later(seconds, self._void)
-        return VOID_AND_PASS
+        effects = self._writes.of(id)
+        if effects is not None:
+            for seconds in _AFTER_CANCEL_S:
+                clock.call_later(seconds, partial(self._void, effects))
+        return Fate(changes=effects)
 
-    def _void(self) -> None:
-        bridge.now_or_background(self._answers.changed())
+    def _void(self, effects: Effects) -> None:
+        self._calls.forget(effects)
+        bridge.now_or_background(self._answers.void(effects))
 
     def _fate_in_batch(self, line: bytes, seen: Message) -> Fate:
         """A batch is answered as a whole, by the server; calls in it are only looked at."""
         if seen.method != "tools/call":
             return self._fate_of_clients(line, seen)
         call, id = self._read(seen), identity(seen.id)
-        reads = call is not None and self._catalogue.kind(call.tool) == "read"
-        return PASS if reads else self._write(id)
+        if call is None or id is None:
+            return Fate(changes=UNKNOWN)
+        effects = self._catalogue.effects(call.tool, call.arguments) or UNKNOWN
+        return PASS if effects.is_read else self._write(id, call, effects)
 
     # --- from the server ----------------------------------------------------------------------
 
@@ -229,16 +232,18 @@ class Proxy:
     def _fate_of_news(self, line: bytes, method: str) -> Fate:
         if method == "notifications/tools/list_changed":
             self._catalogue.forget()
-        return Fate(passes=not self._own.is_for_us(line), voids=method in _CHANGES)
+        changes = self._catalogue.news if method in _CHANGES else None
+        return Fate(not self._own.is_for_us(line), changes)
 
     # --- both ways ----------------------------------------------------------------------------
 
     def _send(self, data: bytes, fate: Fate, way: InOrder, send: Send) -> None:
         then = partial(send, data) if fate.passes else _nothing
-        if fate.voids:
-            way.after(self._answers.changed(), then)
-        else:
+        if fate.changes is None:
             then()
+        else:
+            self._calls.forget(fate.changes)
+            way.after(self._answers.void(fate.changes), then)
 
     def _deal_with_batch(
         self,
@@ -251,7 +256,8 @@ class Proxy:
         fates = [_fate_of_part(part, decide) for part in parts]
         left = [part for part, fate in zip(parts, fates, strict=True) if fate.passes]
         whole = line if len(left) == len(parts) else b"[%b]" % b",".join(left)
-        fate = Fate(bool(left), any(fate.voids for fate in fates))
+        changes = [fate.changes for fate in fates if fate.changes is not None]
+        fate = Fate(bool(left), together(changes))
         self._send(whole + b"\n", fate, way, send)
 
 

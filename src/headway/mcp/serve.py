@@ -17,6 +17,8 @@ from .keeping import Answers
 from .proxy import Proxy
 from .pump import Incoming, Outgoing, Writer, read_from, write_to
 
+MUTE_S = 1.0
+"""How long a server may go on that has closed its stdout, and so can answer nothing."""
 SILENCE_S = 30.0
 """After so long without a word from the server, stderr says so, once."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -109,10 +111,16 @@ class _Passage:
         await self._over.wait()
         await self._pass_on_the_rest()
         silence.cancel()
-        await self.child.end(GRACE_S if self._signal is None else 0.0)
+        await self.child.end(self._grace_s)
         await self.proxy.aclose()
         await self._end_client()
         return self.child.code if self._signal is None else 128 + self._signal
+
+    @property
+    def _grace_s(self) -> float:
+        if self._signal is not None:
+            return 0.0
+        return MUTE_S if self.child.drained.is_set() else GRACE_S
 
     def _from_server(self, line: bytes) -> None:
         self._has_spoken = True
