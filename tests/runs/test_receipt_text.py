@@ -42,7 +42,7 @@ def test_the_rows_of_the_table(receipt: Receipt) -> None:
     assert row_of(text, "agent", "tool")[:5] == ["asked", "ran", "hit", "joined", "failed"]
     assert row_of(text, "quill", "get_quote") == [
         *("1", "1", "0", "0", "0", "0", "0"),
-        *("2.00 s", "2.00 s", "2.00 s", "-"),
+        *("2.00 s", "2.00 s", "-"),
     ]
     assert row_of(text, "agent", "tool")[5:7] == ["again", "rerun"]
     assert row_of(text, "news", "get_quote")[5:7] == ["2", "1"]

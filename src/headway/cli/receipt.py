@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 def receipt(
     run: Annotated[str, typer.Argument(help='A run\'s id or file, or "last".')] = "last",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    calls: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=200,
+            help="Show so many calls of tools by their ids, the slowest first; default: up to 5 "
+            "that ran for more than 1 s.",
+        ),
+    ] = None,
 ) -> None:
     """Show the receipt of a recorded run."""
     import msgspec
@@ -23,7 +32,7 @@ def receipt(
     from ..runs import render
 
     shown = recorded_run(run, Path(settings.load().folder)).receipt()
-    typer.echo(msgspec.json.encode(shown) if json else render(shown))
+    typer.echo(msgspec.json.encode(shown) if json else render(shown, calls=calls))
 
 
 def recorded_run(run: str, folder: Path) -> RecordedRun:

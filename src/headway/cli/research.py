@@ -60,6 +60,13 @@ def research(
             "redis://HOST:PORT/DB ...; default: the setting `store`."
         ),
     ] = "",
+    slow: Annotated[
+        str,
+        typer.Option(
+            help="Tell on stderr of data tools that take long: a notice above the first duration, "
+            "a warning above the second."
+        ),
+    ] = "1s,5s",
     reports: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("reports"),
 ) -> None:
     """Research a company on its real SEC figures, through Headway, and show the receipt.
@@ -80,6 +87,7 @@ def research(
             synthetic_price=synthetic_price,
             model=model_address(model, os.environ),
             caps=_caps(max_cost, max_tokens, max_time),
+            slow=_slow(slow),
         )
         _refuse_scripted_model(setting)
     except (WrongModel, BadSetup) as wrong:
@@ -114,6 +122,16 @@ def _caps(max_cost: float | None, max_tokens: int | None, max_time: str | None) 
         if value is not None and not 0 < value < float("inf"):
             raise BadSetup(f"{name} {value}: use more than 0, or leave it out for no cap")
     return Caps(cost_usd=max_cost, tokens=max_tokens, time_s=_time_s(max_time))
+
+
+def _slow(said: str) -> tuple[float, float]:
+    from ..runs import slow_seconds
+
+    notice, _, warning = said.partition(",")
+    try:
+        return slow_seconds((notice, warning or notice))
+    except BadSetup as wrong:
+        raise BadSetup(f"--slow {said}: {wrong}") from None
 
 
 def _time_s(max_time: str | None) -> float | None:

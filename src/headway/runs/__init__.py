@@ -5,7 +5,7 @@ from __future__ import annotations
 from .comparison_text import compare
 from .history import Earlier, earlier, earlier_durations
 from .journal import Header
-from .live_lines import slow_tool_lines
+from .live_lines import slow_seconds, slow_tool_lines
 from .model_counts import ModelCounts
 from .model_use import ModelLine, ModelUse
 from .money import cost_of
@@ -33,6 +33,7 @@ __all__ = [
     "read_run",
     "record",
     "render",
+    "slow_seconds",
     "slow_tool_lines",
     "write_receipt",
 ]

@@ -92,7 +92,7 @@ class SlowTools:
         if level is None:
             return None
         failed = f", {shown(event.error)}" if event.error else ""
-        return Told(level, _line(event, f"took {event.seconds:.1f} s", agent, failed))
+        return Told(level, _line(event, f"took {_seconds(event.seconds)} s", agent, failed))
 
     def due(self, now: float) -> list[Told]:
         """What there is to tell of calls that still run."""
@@ -111,6 +111,10 @@ class SlowTools:
     def _is_waiting(self, begun: _UnderWay) -> bool:
         key = begun.call.key
         return key is not None and self._asking[begun.call.operation, key][0] != begun.call.call
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2g}"
 
 
 def _running(begun: _UnderWay) -> Told:

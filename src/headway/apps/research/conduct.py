@@ -43,6 +43,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path = Path(".headway")
     out: TextIO = sys.stdout
     err: TextIO = sys.stderr
+    slow: tuple[float, float] = (1.0, 5.0)
+    """A tool that ran for more seconds than this is told of: a notice, a warning."""
     live: bool = True
     synthetic_price: bool = False
     model: ModelAddress | None = None
@@ -68,7 +70,13 @@ async def conduct(setting: Setting, *, through_headway: bool = True) -> Conducte
     failure: StepFailed | None = None
     async with AsyncExitStack() as opened:
         http = await _client(setting, opened)
-        with record(work.run_name, folder=setting.folder) as run, ExitStack() as stack:
+        recording = record(
+            work.run_name,
+            folder=setting.folder,
+            live=work.tell if setting.live else False,
+            slow=setting.slow,
+        )
+        with recording as run, ExitStack() as stack:
             work.watch(run.id, stack)
             began = clock.monotonic()
             try:
@@ -132,6 +140,13 @@ class _Work:
         self.line = LiveLine(self.setting.err, self.symbol, wall_s, runs, told)
         stack.enter_context(listen(self.line))
         stack.enter_context(self.line)
+
+    def tell(self, line: str) -> None:
+        """Write *line* without disturbing the one that is drawn over and over."""
+        if self.line is None:
+            print(line, file=self.setting.err)
+        else:
+            self.line.tell(line)
 
     def _estimate(self, run: str) -> tuple[float | None, int]:
         """How long earlier runs took, and over how many; what a model will cost is told."""

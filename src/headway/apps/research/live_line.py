@@ -76,6 +76,16 @@ class LiveLine:
             self._is_amid_words = amid_words()
             self._wrote = clock.monotonic()
 
+    def tell(self, told: str) -> None:
+        """Write a line of its own that stays; OSError or ValueError if the reader has gone."""
+        with self._lock:
+            self._erase()
+            begin = "\n" if self._is_amid_words else ""
+            self._is_amid_words = False
+            self._stream.write(f"{begin}{told}\n")
+            self._stream.flush()
+            self._wrote = clock.monotonic()
+
     def text(self) -> str:
         """The line as it stands now."""
         elapsed_s = clock.monotonic() - self._began
