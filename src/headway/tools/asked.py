@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from ..call import Call, Operation, Place
-from ..errors import BadSetup, NoKey
+from ..errors import BadSetup, HeadwayError, NoKey
 from ..policies.decorator import build
 from . import references
 from .effects import UNKNOWN, Effects
@@ -156,11 +156,17 @@ class Desk:
         return known
 
     def _find(self, name: str) -> Tool:
-        found = self._named.get(name)
+        found = self._named.get(name) or self._by_full_name(name)
         if found is None:
             there = ", ".join(self._named) or "none; give them by tools="
             raise BadSetup(f"there is no tool {name!r}; there are {there}")
         return found
+
+    def _by_full_name(self, name: str) -> Tool | None:
+        """The tool that receipts and settings call *name*."""
+        tools = self._named.values()
+        operations = ((tool, getattr(tool, "operation", None)) for tool in tools)
+        return next((tool for tool, of in operations if of is not None and of.name == name), None)
 
 
 _PLAIN = frozenset({int, float, bool, type(None)})
@@ -278,7 +284,7 @@ def _veiled(value: object) -> object:
     return [_veiled(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-class _LookedAt(Exception):
+class _LookedAt(BaseException):  # no error of the tool's, which would be logged as one
     """Effects depend on a value that is not there yet."""
 
 
@@ -304,7 +310,7 @@ VEILED: Final = _Veiled()
 
 
 def _not_made(call: ToolCall, wrong: Exception) -> Exception:
-    if isinstance(wrong, BadSetup):
+    if isinstance(wrong, HeadwayError):
         return wrong
     made = BadSetup(f"{call.name}: the arguments do not fit: {wrong}")
     made.__cause__ = wrong

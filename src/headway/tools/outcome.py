@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..call import Source
-from ..stream import Stream
+from ..call import Operation, Source
 
 Status = Literal["done", "failed", "timed out", "cancelled", "skipped"]
 
@@ -38,9 +37,13 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 def name_of(tool: Callable[..., Any]) -> str:
-    """What a tool is called."""
+    """What a tool is called: as its author named it, else as the function."""
     operation = getattr(tool, "operation", None)
-    return str(getattr(operation, "name", None) or getattr(tool, "__name__", None) or repr(tool))
+    if isinstance(operation, Operation):
+        run = operation.run
+        is_named = operation.name != f"{run.__module__}.{run.__qualname__}"
+        return operation.name if is_named else run.__name__
+    return getattr(tool, "__name__", None) or type(tool).__name__
 
 
 class CallResult(msgspec.Struct, frozen=True):
@@ -111,15 +114,3 @@ def measured(
         in_turn_s / wall_s,
         seconds,
     )
-
-
-def whole(value: object) -> object:
-    """*value*; of a stream that has ended, its chunks: one text, else a list."""
-    if not isinstance(value, Stream):
-        return value
-    chunks = value.recording.chunks
-    if all(isinstance(chunk, str) for chunk in chunks):
-        return "".join(chunks)
-    if all(isinstance(chunk, bytes) for chunk in chunks):
-        return b"".join(chunks)
-    return list(chunks)

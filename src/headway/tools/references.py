@@ -14,6 +14,7 @@ from dataclasses import is_dataclass
 import msgspec
 
 from ..errors import BadSetup
+from .values import as_text
 
 _WHOLE = re.compile(r"\$(\d+)((?:\.[^.\[\]{}$\s]+|\[-?\d+\])*)\Z")
 _BRACED = re.compile(r"\$(\$?)\{([^{}]*)\}")
@@ -149,18 +150,6 @@ def filled(value: object, value_of: Callable[[Reference], object]) -> object:
     if isinstance(value, list | tuple):
         return [filled(item, value_of) for item in value]
     return value
-
-
-def as_text(value: object) -> str:
-    """*value* as a model or another tool reads it: a text as it is, anything else as JSON."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes | bytearray):
-        return bytes(value).decode("utf-8", "replace")
-    try:
-        return msgspec.json.encode(value, enc_hook=str).decode()
-    except (TypeError, ValueError, RecursionError):  # keys that JSON does not know, half surrogates
-        return str(value)
 
 
 def written(path: tuple[Step, ...]) -> str:

@@ -15,8 +15,9 @@ from ..policies import Watch
 from ..stream import Stream
 from . import references
 from .asked import Asked
-from .outcome import CallResult, Status, whole
+from .outcome import CallResult, Status
 from .plan import Frontier, Plan
+from .values import whole
 
 log = logging.getLogger("headway.tools")
 
