@@ -252,7 +252,7 @@ def test_an_empty_run_is_a_page(events: list[Event]) -> None:
 def test_one_call_is_one_bar() -> None:
     drawn = Reader(timeline(whole_run(call("only", 0, 1), seconds=1))).data()["chart"]
     assert len(drawn["bars"]) == 1
-    assert drawn["lanes"] == [{"agent": None, "rows": 1}]
+    assert drawn["lanes"] == [{"agent": None, "rows": 1, "use": "tools 1.00 s · neither 0 s"}]
 
 
 def named_by(text: str) -> list[Event]:

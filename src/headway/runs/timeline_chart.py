@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from ..events import CallEnded, CallStarted, Event, ModelAnswered, PolicyActed
+from .agent_time import lanes_of
 from .overlap import Chance
 from .receipt import Receipt
 from .spans import Span, everyone, tree
@@ -15,6 +16,8 @@ from .tally import Tally
 from .text_table import shown
 from .timeline_findings import Found, on_path, overlaps
 from .timeline_lanes import Lane, Seat, seated
+from .tool_calls import TimedTool, slowest_tools
+from .tool_text import agent_words
 
 MOST_BARS = 10_000
 """Of a longer run the longest calls are drawn; a page with more is no pleasure to scroll."""
@@ -62,6 +65,9 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None
     age_s: float | None = None
     first_chunk_s: float | None = None
+    model_before: float | None = None
+    """Of a tool that its agent's model held up: for how long."""
+    neither_before: float | None = None
     acts: tuple[Act, ...] = ()
     models: tuple[Exchange, ...] = ()
 
@@ -99,21 +105,30 @@ def chart_of(tally: Tally, events: Iterable[Event], receipt: Receipt) -> Chart:
         MOST_BARS, calls, key=lambda call: (call.error is not None, call.seconds)
     )
     kept = {id(call) for call in drawn}
-    outermost = tree([call for call in calls if id(call) in kept], bounds)
+    of_open = {call: who for call in tally.open if (who := tally.path_of_open(call))}
+    outermost = tree([call for call in calls if id(call) in kept], bounds, tally.paths | of_open)
     spans = sorted(everyone(outermost), key=lambda span: (span.start, -span.end))
-    ended = tree(tally.calls, bounds)  # as the receipt saw them
+    ended = tree(tally.calls, bounds, tally.paths)  # as the receipt saw them
     number = {span.call.call: index for index, span in enumerate(spans)}
     lanes, seats = seated(outermost, whole_s)
+    used = _uses(receipt)
+    timed = slowest_tools(lanes_of([*everyone(ended)]), began, MOST_BARS)
+    before = {tool.call: tool for tool in timed}
     names, kinds = _Numbered(), _Numbered()
     notes = _Notes(events, began)
-    bars = tuple(_bar(span, began, number, seats[id(span)], names, kinds, notes) for span in spans)
+    bars = tuple(
+        _bar(span, began, number, seats[id(span)], names, kinds, notes, before) for span in spans
+    )
     path = on_path(receipt.critical_path, tally.graphs, ended)
     found = overlaps(receipt.overlap, tally.graphs, ended)
     return Chart(
         seconds=round(whole_s, 6),
         names=names.texts,
         kinds=kinds.texts,
-        lanes=tuple(Lane(agent=_shown(lane.agent), rows=lane.rows) for lane in lanes),
+        lanes=tuple(
+            Lane(agent=_shown(lane.agent), rows=lane.rows, use=used.get(lane.agent, ""))
+            for lane in lanes
+        ),
         bars=bars,
         path=_numbers(path, number),
         shades=tuple(_shade(each, began, number) for each in found),
@@ -197,8 +212,10 @@ def _bar(
     names: Callable[[str], int],
     kinds: Callable[[str], int],
     notes: _Notes,
+    before: Mapping[str, TimedTool],
 ) -> Bar:
     call = span.call
+    timed = before.get(call.call)
     return Bar(
         call=shown(call.call),
         name=names(call.operation),
@@ -214,9 +231,22 @@ def _bar(
         error=_shown(call.error),
         age_s=call.age_s,
         first_chunk_s=call.first_chunk_s,
+        model_before=_rounded(timed.model_before_s) if timed else None,
+        neither_before=_rounded(timed.neither_before_s) if timed else None,
         acts=tuple(notes.acts.get(call.call, ())),
         models=tuple(notes.models.get(call.call, ())),
     )
+
+
+def _rounded(seconds: float) -> float | None:
+    return round(seconds, 6) or None
+
+
+def _uses(receipt: Receipt) -> dict[str | None, str]:
+    """Where the time of each agent went that asked a model or a tool."""
+    at_work = [agent for agent in receipt.agents if agent.model_s or agent.tools_s]
+    has_model = any(agent.model_s for agent in at_work)
+    return {agent.agent: agent_words(agent, has_model=has_model) for agent in at_work}
 
 
 def _shade(found: Found, began: float, number: dict[str, int]) -> Shade:

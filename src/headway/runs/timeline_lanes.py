@@ -18,7 +18,10 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     """The calls of one agent; ``rows`` is how many were at once, or inside one another."""
 
     agent: str | None
+    """Its path."""
     rows: int
+    use: str = ""
+    """Where its time went, in words."""
 
 
 class Seat(msgspec.Struct, frozen=True):
@@ -46,12 +49,12 @@ def seated(outermost: Sequence[Span], whole_s: float) -> tuple[list[Lane], dict[
     blocks = {id(span): _Block(span) for span in order}
     of_agent: dict[str | None, list[_Block]] = {}
     for span in outermost:
-        of_agent.setdefault(span.call.agent, []).append(blocks[id(span)])
+        of_agent.setdefault(span.agent, []).append(blocks[id(span)])
     for around in order:
         for span in around.inside:
-            is_same = span.call.agent == around.call.agent
+            is_same = span.agent == around.agent
             beside = blocks[id(around)].inside if is_same else None
-            group = of_agent.setdefault(span.call.agent, []) if beside is None else beside
+            group = of_agent.setdefault(span.agent, []) if beside is None else beside
             group.append(blocks[id(span)])
     for span in reversed(order):  # what is inside comes first
         _grow(blocks[id(span)], slack_s)
@@ -62,7 +65,7 @@ def seated(outermost: Sequence[Span], whole_s: float) -> tuple[list[Lane], dict[
         for inner in block.inside:
             inner.row += block.row + 1
     number = {agent: index for index, agent in enumerate(agents)}
-    return lanes, {id(span): Seat(number[span.call.agent], blocks[id(span)].row) for span in order}
+    return lanes, {id(span): Seat(number[span.agent], blocks[id(span)].row) for span in order}
 
 
 def _grow(block: _Block, slack_s: float) -> None:

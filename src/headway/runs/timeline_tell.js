@@ -9,6 +9,8 @@ function factsOf(bar) {
     ["answer", (answers[bar.source] ?? bar.source) + (bar.age_s === undefined ? "" : `, ${duration(bar.age_s)} old`)],
     bar.error && ["error", bar.error, "error"],
     bar.first_chunk_s !== undefined && ["first words", `after ${duration(bar.first_chunk_s)}`],
+    bar.model_before && ["before it", `model ${duration(bar.model_before)}`],
+    bar.neither_before && [bar.model_before ? "" : "before it", `neither model nor tool ${duration(bar.neither_before)}`],
     around && ["inside", run.names[around.name]],
     bar.inside && ["contains", `${bar.inside} call${bar.inside === 1 ? "" : "s"}`],
     ...bar.acts.map((act) => [act.action, [act.count && `${act.count}`, act.end > act.start && duration(act.end - act.start), act.detail].filter(Boolean).join(" · ") || `at ${duration(act.start)}`]),

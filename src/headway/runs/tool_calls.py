@@ -51,11 +51,13 @@ def level_of(
     return "notice" if seconds > notice_s else None
 
 
-def slowest_tools(lanes: Iterable[Lane], began: float) -> tuple[TimedTool, ...]:
-    """The longest calls of tools, however they were answered; times from *began*."""
+def slowest_tools(
+    lanes: Iterable[Lane], began: float, most: int = MOST_TIMED
+) -> tuple[TimedTool, ...]:
+    """The *most* longest calls of tools, however they were answered; times from *began*."""
     timed = ((lane, span, before) for lane in lanes for span, before in _in_lane(lane))
-    most = heapq.nlargest(MOST_TIMED, timed, key=lambda found: found[1].seconds)
-    return tuple(_timed(lane, span, before, began) for lane, span, before in most)
+    longest = heapq.nlargest(most, timed, key=lambda found: found[1].seconds)
+    return tuple(_timed(lane, span, before, began) for lane, span, before in longest)
 
 
 def _in_lane(lane: Lane) -> Iterator[tuple[Span, float]]:
