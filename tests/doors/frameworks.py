@@ -46,16 +46,15 @@ class LangChain:
         functions: Sequence[Function],
         effects: Mapping[str, Effects] = EFFECTS,
         agents: Collection[str] = AGENTS,
+        *,
+        has_door: bool = True,
     ) -> None:
         url = str(client.base_url)
         model = ChatOpenAI(
             model=MODEL, base_url=url, api_key="k", async_client=client.chat.completions
         )
-        tools = [tool(function) for function in functions]
-        for one in tools:
-            one.handle_tool_error = True
-        shared = SharedTools(effects, agents=agents)
-        self.agent = create_agent(model, tools, middleware=[shared])
+        middleware = [SharedTools(effects, agents=agents)] if has_door else []
+        self.agent = create_agent(model, [tool(one) for one in functions], middleware=middleware)
 
     async def ask(self, said: str) -> str:
         answer = await self.agent.ainvoke({"messages": [("user", said)]})
@@ -80,12 +79,14 @@ class OpenAIAgents:
         functions: Sequence[Function],
         effects: Mapping[str, Effects] = EFFECTS,
         agents: Collection[str] = AGENTS,
+        *,
+        has_door: bool = True,
     ) -> None:
         tools = [function_tool(function) for function in functions]
         self.agent = OpenAIAgent[Any](
             name="agent",
             model=OpenAIChatCompletionsModel(MODEL, client),
-            tools=shared_tools(tools, effects, agents=agents),
+            tools=shared_tools(tools, effects, agents=agents) if has_door else [*tools],
         )
         self.config = RunConfig(tracing_disabled=True)
 
@@ -97,8 +98,8 @@ class OpenAIAgents:
         told = ""
         async for event in run.stream_events():
             if event.type == "raw_response_event":
-                if event.data.type == "response.output_text.delta":
-                    told += event.data.delta
+                is_text = event.data.type == "response.output_text.delta"
+                told += event.data.delta if is_text else ""
         return told
 
 
@@ -111,10 +112,13 @@ class PydanticAI:
         functions: Sequence[Function],
         effects: Mapping[str, Effects] = EFFECTS,
         agents: Collection[str] = AGENTS,
+        *,
+        has_door: bool = True,
     ) -> None:
         model = OpenAIChatModel(MODEL, provider=OpenAIProvider(openai_client=client))
-        toolset = FunctionToolset[None](list(functions))
-        self.agent = PydanticAgent(model, toolsets=[SharedToolset(toolset, effects, agents=agents)])
+        plain = FunctionToolset[None](list(functions))
+        toolset = SharedToolset(plain, effects, agents=agents) if has_door else plain
+        self.agent = PydanticAgent(model, toolsets=[toolset])
 
     async def ask(self, said: str) -> str:
         return (await self.agent.run(said)).output

@@ -1,4 +1,4 @@
-"""What holds at the door of every framework, with the real framework and a model that does as told."""
+"""What holds at every door: the real frameworks, and a model that does as it is told."""
 
 import asyncio
 from typing import Any
@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-import headway
-from headway.tools import Effects, session
+from headway.tools import Effects, session, tool
 from tests.doors.frameworks import FRAMEWORKS, Agent
 from tests.doors.world import EFFECTS, Companies, Function, Obedient, told
 
@@ -106,34 +105,35 @@ async def test_two_calls_of_a_turn_get_their_results_in_order(
 
 
 @every_framework
-async def test_what_the_model_sees_is_what_it_sees_without_headway(
+async def test_what_the_model_sees_is_what_it_sees_without_a_door(
     framework: Any, client: AsyncOpenAI, companies: Companies, model: Obedient
 ) -> None:
     turn = [PRICE, ("set_price", {"symbol": "AMD", "price": 50})]
     async with session():
         await framework(client, companies.functions).ask(told(turn, turn))
-    with headway.off():
-        await framework(client, companies.functions).ask(told(turn, turn))
-    with_door, without = model.results[:2], model.results[2:]
-    assert with_door == without
+    await framework(client, companies.functions, has_door=False).ask(told(turn, turn))
+    assert model.results[:2] == model.results[2:]
     assert companies.runs.count("get_price NVDA") == 3
+
+
+async def outcome_of(agent: Agent, said: str) -> str:
+    """What is said in the end, or the error that ended the run."""
+    try:
+        return await agent.ask(said)
+    except Exception as error:
+        return repr(error)
 
 
 @every_framework
 async def test_an_error_is_the_frameworks_and_is_not_kept(
     framework: Any, client: AsyncOpenAI, companies: Companies
 ) -> None:
-    agent = framework(client, companies.functions)
-    news = told([("get_news", {"symbol": "NVDA"})])
-    outcomes = []
+    functions, news = companies.functions, told([("get_news", {"symbol": "NVDA"})])
+    agent, plain = framework(client, functions), framework(client, functions, has_door=False)
     async with session():
-        for _ in range(2):
-            try:
-                outcomes.append(await agent.ask(news))
-            except ValueError as error:  # LangChain and pydantic-ai let it end the run
-                outcomes.append(str(error))
-    assert companies.runs == ["get_news NVDA", "get_news NVDA"]
-    assert ["no news of NVDA" in outcome for outcome in outcomes] == [True, True]
+        outcomes = [await outcome_of(agent, news) for _ in range(2)]
+    assert outcomes == [await outcome_of(plain, news)] * 2
+    assert companies.runs == ["get_news NVDA"] * 3
 
 
 @every_framework
@@ -145,7 +145,8 @@ async def test_arguments_that_do_not_fit_are_the_frameworks_affair(
     async with session():
         await agent.ask(told([wrong], [PRICE]))
     assert companies.runs == ["get_price NVDA"]
-    assert "symbol" in model.results[0][0][1]
+    await framework(client, companies.functions, has_door=False).ask(told([wrong], [PRICE]))
+    assert model.results[0] == model.results[2]
 
 
 @every_framework
@@ -234,7 +235,7 @@ async def test_a_function_that_is_a_tool_of_headways_shares_by_itself(
 ) -> None:
     runs: list[str] = []
 
-    @headway.tool(reads=["company:{symbol}"])
+    @tool(reads=["company:{symbol}"])
     async def get_rating(symbol: str) -> str:
         """How analysts rate a company."""
         runs.append(symbol)

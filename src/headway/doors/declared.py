@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from ..errors import BadSetup
 from ..keys.identity import owner, token_of
 from ..policies.freshness import Ttl
 from ..tools import UNKNOWN, Effects, Guard, effects_of_hints
+from ..tools.declaration import Declaration
 from ..tools.session import ScopeOfResults
+from ..tools.templates import MISSING
 
 Arguments = Mapping[str, object]
 EffectsOf = Callable[[Arguments], Effects]
@@ -84,9 +88,11 @@ class Declared:
         for pattern, effects_of in self._effects.items():
             if fnmatchcase(tool.name, pattern):
                 return effects_of
-        own = tool.metadata.get("headway")
-        effects = _hinted(tool) if own is None else _written(tool.name, own)
-        return _filled(effects)
+        if (own := tool.metadata.get("headway")) is not None:
+            said_by = f"tool {tool.name!r}: metadata['headway']"
+            return _filled(said_by, _written(said_by, own))
+        hinted = _hinted(tool)
+        return lambda arguments: hinted
 
 
 def without_context(effects_of: EffectsOf) -> EffectsOf:
@@ -100,41 +106,33 @@ def without_context(effects_of: EffectsOf) -> EffectsOf:
 
 def _effects_of(name: str, said: object) -> EffectsOf:
     if isinstance(said, Effects):
-        return _filled(said)
+        return _filled(f"effects[{name!r}]:", said)
     if not callable(said):
         raise BadSetup(f"effects[{name!r}] is {said!r}; use Effects(...) or a function giving them")
     return said
 
 
-def _filled(effects: Effects) -> EffectsOf:
-    if not any("{" in each for each in (*effects.reads, *effects.writes)):
-        return lambda arguments: effects
+def _filled(said_by: str, effects: Effects) -> EffectsOf:
+    if effects.exclusive:
+        return lambda arguments: UNKNOWN
+    declaration = Declaration(effects.reads, effects.writes, None, said_by=said_by)
 
     def of_arguments(arguments: Arguments) -> Effects:
-        return Effects(
-            reads=_fill(effects.reads, arguments),
-            writes=_fill(effects.writes, arguments),
-            exclusive=effects.exclusive,
-        )
+        return declaration.effects(lambda name: arguments.get(name, MISSING))
 
     return of_arguments
 
 
-def _fill(templates: Iterable[str], arguments: Arguments) -> tuple[str, ...]:
-    return tuple(template.format_map(arguments) for template in templates)
-
-
-def _written(name: str, said: object) -> Effects:
+def _written(said_by: str, said: object) -> Effects:
     """Effects as a tool's metadata gives them: the object itself, or a mapping of its fields."""
     if isinstance(said, Effects):
         return said
     if not isinstance(said, Mapping) or not set(said) <= set(Effects.__struct_fields__):
-        raise BadSetup(
-            f"the metadata of tool {name!r} say headway={said!r}; "
-            "use Effects(...) or a mapping with reads, writes, exclusive"
-        )
-    reads, writes = (tuple(said.get(part, ())) for part in ("reads", "writes"))
-    return Effects(reads=reads, writes=writes, exclusive=bool(said.get("exclusive", False)))
+        raise BadSetup(f"{said_by} {said!r}; use Effects(...) or the fields of one by name")
+    try:
+        return msgspec.convert(said, Effects)
+    except msgspec.ValidationError as wrong:
+        raise BadSetup(f"{said_by} {said!r}: {wrong}") from None
 
 
 def _hinted(tool: Described) -> Effects:
