@@ -33,7 +33,7 @@ class _Watched:
 
     def __init__(self, call: Call) -> None:
         self.call, self.id, self.asked_by = call, new_call_id(), current.get()
-        self.key = _digest(call)
+        self.key, self.touched = _digest(call), _touched(call)
         self.began = clock.monotonic()
         operation = call.operation
         events.emit(
@@ -84,6 +84,7 @@ class _Watched:
                 error=None if error is None else type(error).__name__,
                 cached=any(policy.place is Place.CACHE for policy in operation.policies),
                 tier=call.tier,
+                effects=self.touched,
             )
         )
 
@@ -93,6 +94,18 @@ def _digest(call: Call) -> str | None:
         return digest(call.key)
     except Exception:  # watching must not fail a call that would pass without
         return None
+
+
+def _touched(call: Call) -> events.Touched | None:
+    """What the call reads and writes, if one of its policies knows: it has ``effects(call)``."""
+    for policy in call.operation.policies:
+        if (effects_of := getattr(policy, "effects", None)) is not None:
+            try:
+                said = effects_of(call)
+                return events.Touched.of(said.reads, said.writes, exclusive=said.exclusive)
+            except Exception:  # as above
+                return None
+    return None
 
 
 def note(

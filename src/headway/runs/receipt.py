@@ -33,6 +33,7 @@ from .overlap import Overlap, overlap
 from .spans import Span, everyone, tree
 from .tally import Tally
 from .time_use import TimeUse, time_use
+from .tool_batches import ToolBatches
 from .tool_calls import NOTICE_S, level_of
 from .tool_use import ToolUse, tool_use
 
@@ -96,6 +97,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """Where the time of each agent went, in the order in which they began."""
     tools: ToolUse | None
     """None if no tool was asked."""
+    tool_batches: ToolBatches | None
+    """None if no tools were asked in batches."""
     critical_path: CriticalPath | None
     overlap: Overlap | None
     slowest: tuple[SlowCall, ...]
@@ -185,6 +188,7 @@ def receipt_of(
         time=time_use(spans, wall_s),
         agents=tuple(lane.use() for lane in lanes),
         tools=tool_use(tally, lanes, began),
+        tool_batches=tally.batches.total(),
         critical_path=critical_path(tally.graphs, outermost),
         overlap=overlap(tally.graphs, outermost),
         slowest=_slowest(spans),

@@ -12,7 +12,7 @@ from .overlap import Chance, Overlap
 from .receipt import Receipt
 from .text_table import plain, seconds_text, shown, table, wrapped
 from .time_use import TOOL, TimeUse
-from .tool_text import agent_lines, slow_table, tool_table, turn_parts
+from .tool_text import agent_lines, batch_parts, slow_table, tool_table, turn_parts
 
 WIDTH = 100
 LEAST_WIDTH = 80
@@ -152,6 +152,7 @@ def _facts(receipt: Receipt, width: int) -> list[str]:
         ("critical path", _path_parts, " → "),
         ("overlap", _overlap_parts, " · "),
         ("tools in turn", lambda receipt: turn_parts(receipt.tools), " · "),
+        ("tool batches", lambda receipt: batch_parts(receipt.tool_batches), " · "),
         ("slowest", _slowest, " · "),
         ("policies", _policies, " · "),
         ("steps", _steps, " · "),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Set
 
 from ..events import (
+    BatchEnded,
     CallEnded,
     CallStarted,
     Event,
@@ -20,6 +21,7 @@ from ..events import (
 from .agent_paths import AgentPaths
 from .counts import Count, LineKey, Question
 from .time_use import TOOL
+from .tool_batches import BatchSum
 
 MOST_CALLS = 100_000
 """So many calls are kept one by one, for times and paths; all others are only counted."""
@@ -68,6 +70,7 @@ class Tally:
         self.store_failures: Counter[str] = Counter()
         self.step_outcomes: Counter[str] = Counter()
         self.graphs: list[PlannedGraph] = []
+        self.batches = BatchSum()
         self.cached: dict[str, bool] = {}
         self.calls_not_kept = self.questions_not_kept = self.calls_without_key = 0
         self.answers_not_kept = 0
@@ -82,6 +85,7 @@ class Tally:
             StoreFailed: self._store_failed,
             GraphPlanned: self._graph_planned,
             StepSettled: self._step_settled,
+            BatchEnded: self.batches.add,
         }
 
     def add(self, event: Event) -> None:

@@ -103,7 +103,7 @@ const tracks = run.lanes.map((lane, number) => {
   const calls = bars.filter((bar) => bar.lane === number);
   const track = make("div", "track");
   const label = make("div", "agent", lane.agent ?? "no agent", make("small", "", `${calls.length} call${calls.length === 1 ? "" : "s"}`));
-  if (lane.use) label.append(make("small", "use", lane.use));
+  if (lane.use) label.append(make("small", "use", lane.use.replace(/(\d) (\w)/g, "$1\u00a0$2")));
   const row = make("div", "lane", undefined, label, track);
   row.setAttribute("role", "group");
   row.setAttribute("aria-label", `${lane.agent ?? "no agent"}, ${calls.length} calls${lane.use ? `, ${lane.use}` : ""}`);

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .agent_time import AgentTime
 from .text_table import cells, padded, seconds_text, shortened, shown, table
+from .tool_batches import ToolBatches
 from .tool_calls import TimedTool
 from .tool_turns import ToolTurn
 from .tool_use import ToolLine, ToolUse
@@ -124,9 +125,9 @@ def turn_parts(use: ToolUse | None) -> list[str]:
     if use is None:
         return []
     parts = [_turn(turn) for turn in use.in_turn.turns[:3]]
-    if unknown := use.in_turn.undeclared:
-        some = ", ".join(map(_short, unknown[:3])) + (", …" if len(unknown) > 3 else "")
-        parts.append(f"effects not declared, so each ran alone: {some}")
+    if alone := use.in_turn.exclusive:
+        some = ", ".join(map(_short, alone[:3])) + (", …" if len(alone) > 3 else "")
+        parts.append(f"must run alone, as exclusive or not declared: {some}")
     return parts
 
 
@@ -137,6 +138,21 @@ def _turn(turn: ToolTurn) -> str:
         f"{who}{turn.calls} calls ({some}) in {seconds_text(turn.took_s)}, "
         f"~{seconds_text(turn.saved_s_estimated)} less side by side"
     )
+
+
+def batch_parts(batches: ToolBatches | None) -> list[str]:
+    """What batches of calls gained."""
+    if batches is None:
+        return []
+    parts = [f"{batches.batches} of {batches.size_mean:.1f} calls on average"]
+    if batches.concurrency_mean is not None:
+        mean, peak = batches.concurrency_mean, batches.concurrency_peak
+        parts.append(f"at once {mean:.1f} on average, {peak} at most")
+    if batches.speed_up is not None:
+        parts.append(f"{batches.speed_up:.2f}× as fast as in turn")
+    more = ((batches.shared, "shared"), (batches.failed, "without a value"))
+    parts += [f"{number} {what}" for number, what in more if number]
+    return [*parts, *([f"{batches.stopped} cut short"] if batches.stopped else [])]
 
 
 def _short(name: str) -> str:

@@ -50,21 +50,21 @@ class InTurn(msgspec.Struct, frozen=True, kw_only=True):
 
     turns: tuple[ToolTurn, ...]
     """Those with most to save; they do not add up, for a turn may lie inside a call of another."""
-    undeclared: tuple[str, ...]
-    """Tools in a turn with others that may be writes for all that is known, and so must wait."""
+    exclusive: tuple[str, ...]
+    """Tools that ran alone in a turn with others: declared exclusive, or not declared at all."""
 
 
 def tools_in_turn(lanes: Iterable[Lane]) -> InTurn:
     """The turns of all agents in which tools waited for each other without need."""
     found: list[ToolTurn] = []
-    undeclared: dict[str, None] = {}
+    exclusive: set[str] = set()
     for lane in lanes:
         for inside, turn in _turns(lane):
             if (told := _told(lane.agent, inside, turn)) is not None:
                 found.append(told)
-            undeclared.update((name, None) for name in _undeclared(turn))
+            exclusive.update(_exclusive(turn))
     found.sort(key=lambda turn: -turn.saved_s_estimated)
-    return InTurn(turns=tuple(found[:MOST_TURNS]), undeclared=tuple(sorted(undeclared)))
+    return InTurn(turns=tuple(found[:MOST_TURNS]), exclusive=tuple(sorted(exclusive)))
 
 
 def _turns(lane: Lane) -> Iterator[tuple[Span | None, list[Span]]]:
@@ -101,12 +101,11 @@ def _took_s(turn: Sequence[Span]) -> float:
     return length(union(span.interval for span in turn))
 
 
-def _undeclared(turn: Sequence[Span]) -> list[str]:
-    """Tools of *turn* that held it up because nobody said what they touch."""
+def _exclusive(turn: Sequence[Span]) -> list[str]:
+    """Tools of *turn* that held it up because they may write anything."""
     if _took_s(turn) - max(span.seconds for span in turn) < LEAST_S:
         return []
-    unknown = (span.call for span in turn if effects_of(span.call) is UNKNOWN)
-    return [call.operation for call in unknown]
+    return [span.call.operation for span in turn if effects_of(span.call).exclusive]
 
 
 def declared(call: CallEnded) -> Effects | None:
