@@ -38,11 +38,6 @@ class Journal:
     def __bool__(self) -> bool:
         return bool(self._writes or self._announcements)
 
-    @property
-    def has_writes(self) -> bool:
-        """Whether there are writes to be sent."""
-        return bool(self._writes)
-
     def write(self, key: Key, entry: Entry) -> None:
         """Note a write; an earlier one to the same key need not be sent any more."""
         with self._lock:

@@ -14,7 +14,7 @@ from weakref import ReferenceType, ref
 
 from .. import bridge, clock, events
 from ..scope import current
-from .attempt import OutOfReach, Refused
+from .attempt import AtMost, OutOfReach, Refused
 from .entry import Entry, Key
 from .journal import Journal
 from .second_tier import SecondTier
@@ -60,7 +60,7 @@ class Repair:
         self._tier, self._journal, self._writing, self._held = tier, journal, writing, held
         self._own = own
         self._name, self._probe_every_s = name, probe_every_s
-        self._limit_s = min(tier.hard_s, probe_every_s)
+        self._limit_s = min(tier.hard_s, max(tier.soft_s, probe_every_s))
         self._uses, self._on_quiet = uses, on_quiet
         self._uses_seen, self._next_look = -1, 0.0
         self._is_reborn = self._is_closed = self._is_cut = False
@@ -132,6 +132,14 @@ class Repair:
             loop, task = working
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(task.cancel)
+
+    async def finish(self) -> None:
+        """One last try to send what was not sent; what is under way ends."""
+        self.close()
+        if self._journal:
+            with suppress(OutOfReach, TimeoutError):
+                async with AtMost(self._tier.hard_s):
+                    await self._mend()
 
     def begin(self) -> None:
         """The running task does the work from now on."""

@@ -63,6 +63,8 @@ _UNITS: Final = {
 }
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)([a-z]*)")
 
+_PLAIN: Final = frozenset({str, bytes, int, float})
+
 
 def parse_bytes(size: int | str) -> int:
     """The size in bytes: ``"64MB"`` is 64,000,000 of them, ``"64MiB"`` is 64 times 2**20.
@@ -107,6 +109,9 @@ def _walk(values: tuple[object, ...]) -> tuple[int, bool]:
         if len(visited) >= MOST_VISITED:
             return total, False
         visited.add(id(value))
+        if type(value) in _PLAIN:  # what most values are made of refers to nothing
+            total += sys.getsizeof(value)
+            continue
         total += _own_bytes(value)
         members, count = _members(value, MOST_VISITED, 0)
         if count > MOST_VISITED:

@@ -359,10 +359,7 @@ class TieredStore:
 
     async def aclose(self) -> None:
         """Send what can be sent, and let go of the second tier's connections, files and tasks."""
-        self._repair.close()
-        if self._breaker.is_up and self._journal.has_writes:
-            with suppress(Exception):
-                await self._writing.flush()
+        await self._repair.finish()
         with suppress(TimeoutError):
             async with AtMost(self._tier.hard_s):
                 await self.second.aclose()
