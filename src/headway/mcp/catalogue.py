@@ -50,15 +50,13 @@ class Catalogue:
     def __init__(
         self, reads: Sequence[str] = (), writes: Sequence[str] = (), *, server: str = "here"
     ) -> None:
-        self._any, self._undeclared = f"mcp/{server}/any", f"mcp/{server}/undeclared"
-        self._reading = Effects(reads=(self._any, self._undeclared))
+        self._undeclared = f"mcp/{server}/undeclared"
+        self._reading = Effects(reads=(self._undeclared,))
         self._told = _told(reads, self._reading, writes)
         self._overrides: dict[str, Override | None] = {}
         self._known: dict[str, Effects] = {}
         self._fresh: dict[str, Effects] = {}
         self._awaited: str | None = None
-        self.news = Effects(writes=(self._any,))
-        """What changes with the server: the answers of all its tools."""
         self.edition = 0
         """Changes when the server says that its tools have changed."""
         self.is_complete = False
@@ -91,9 +89,7 @@ class Catalogue:
         except Exception as wrong:
             log.warning("a call of %s counts as a write of anything: %s", tool, wrong)
             return UNKNOWN
-        if said.is_read:
-            return Effects(reads=(*said.reads, self._any))
-        if said.exclusive:
+        if said.is_read or said.exclusive:
             return said
         # What nobody has declared may have read what this writes.
         return Effects(said.reads, (*said.writes, self._undeclared))

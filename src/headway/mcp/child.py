@@ -30,7 +30,7 @@ trap '' INT TERM HUP
 read -r group || exit 0
 read -r ended && exit 0
 tries() { n=0; while kill -0 "-$group" && [ $n -lt "$1" ]; do sleep 0.1; n=$((n+1)); done; }
-tries 10; kill -TERM "-$group"; tries 20; kill -KILL "-$group"
+tries 5; kill -TERM "-$group"; tries 15; kill -KILL "-$group"
 """
 
 

@@ -10,7 +10,6 @@ import msgspec
 
 from .. import clock
 from ..call import Call, Operation
-from ..clock import seconds
 from ..policies import build
 from ..policies.freshness import Ttl
 from ..stores import MemoryStore, Store
@@ -19,6 +18,7 @@ from ..tools.results import results_in, void_before
 from .answers import Question, seconds_to_keep
 from .catalogue import Catalogue
 
+MOST_GUARDS = 1_000
 Run = Callable[[], Awaitable[bytes]]
 """Asks the server: gives the result as JSON, or raises ``ForAskerAlone``."""
 
@@ -86,33 +86,29 @@ class Kept:
         self._results = results_in(self._store)
         self._catalogue, self._server = catalogue, server
         self._ttl: Ttl = partial(seconds_to_keep, ttl_s=ttl_s)
-        self._guards: dict[str, Guard] = {}
+        self._guards: dict[tuple[str, bytes], Guard] = {}
 
     async def read(self, question: Question, run: Run) -> bytes:
         """See ``Answers``."""
-        guard = self._guards.get(question.tool) or self._made(question.tool)
-        asked = {"server": self._server, "arguments": question.arguments, "meta": question.meta}
-        return await guard.call(asked, run)
+        guard = self._guards.get((question.tool, question.meta)) or self._made(question)
+        return await guard.call(msgspec.json.decode(question.arguments), run)
 
-    def _made(self, tool: str) -> Guard:
-        override = self._catalogue.override(tool)
-        ttl = self._ttl
-        if override is not None and override.ttl is not None:
-            ttl = partial(seconds_to_keep, ttl_s=seconds(override.ttl))
-        guard = self._guards[tool] = Guard(
-            tool,
-            partial(self._effects, tool),
-            ttl=ttl,
-            scope="global",  # who may be given an answer is in `server`
+    def _made(self, question: Question) -> Guard:
+        if len(self._guards) >= MOST_GUARDS:
+            self._guards.clear()  # their answers are in the store
+        guard = self._guards[question.tool, question.meta] = Guard(
+            question.tool,
+            partial(self._effects, question.tool),
+            ttl=self._ttl,
+            version=f"{self._server} {question.meta.decode()}",
+            scope="global",  # who may be given an answer is in the version
             server="mcp",
             store=self._store,
         )
         return guard
 
-    def _effects(self, tool: str, asked: Mapping[str, object]) -> Effects:
-        arguments = asked["arguments"]
-        assert isinstance(arguments, bytes)
-        return self._catalogue.effects(tool, msgspec.json.decode(arguments)) or UNKNOWN
+    def _effects(self, tool: str, arguments: Mapping[str, object]) -> Effects:
+        return self._catalogue.effects(tool, arguments) or UNKNOWN
 
     async def void(self, effects: Effects) -> None:
         """See ``Answers``."""

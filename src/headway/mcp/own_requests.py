@@ -12,6 +12,7 @@ from itertools import count
 
 from msgspec import UNSET
 
+from ..tools import UNKNOWN
 from ..wire.json_rpc import Message, request
 from .answers import CAPABILITIES, CLIENT, PROTOCOL, SUBSCRIPTION
 from .calls import DROP, Awaited, Fate, Send
@@ -87,7 +88,7 @@ class OwnRequests:
 
     def _listening_ended(self, seen: Message) -> Fate:
         self._listens_as, self._is_refused = "", seen.result is UNSET
-        return Fate(passes=False, changes=None if self._is_refused else self._catalogue.news)
+        return Fate(passes=False, changes=None if self._is_refused else UNKNOWN)
 
     def is_for_us(self, line: bytes) -> bool:
         """Whether the notification on *line* comes because we listen."""

@@ -232,7 +232,7 @@ class Proxy:
     def _fate_of_news(self, line: bytes, method: str) -> Fate:
         if method == "notifications/tools/list_changed":
             self._catalogue.forget()
-        changes = self._catalogue.news if method in _CHANGES else None
+        changes = UNKNOWN if method in _CHANGES else None
         return Fate(not self._own.is_for_us(line), changes)
 
     # --- both ways ----------------------------------------------------------------------------

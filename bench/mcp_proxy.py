@@ -1,6 +1,6 @@
 """What the stdio proxy for MCP servers costs and saves, beside direct calls of the same server.
 
-    scripts/bench mcp [--calls 400] [--json]
+    scripts/bench mcp_proxy [--calls 400] [--json]
 
 A FastMCP server with a tool that reads next to nothing, once alone and once behind `headway mcp`;
 the client writes and reads bare lines, so that nothing of its own is in the figures. Direct calls
