@@ -22,8 +22,8 @@ TAG_OF = {"one": "a", "two": "b", "three": "a"}
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["put", "put", "put", "read", "read", "read", "invalidate", "delete", "clear"]
-            + ["refuse", "freeze", "slow", "heal", "heal", "lose", "trim", "deafen", "wait", "long"]
+            "put put put read read read invalidate delete clear "
+            "refuse freeze slow heal heal lose trim deafen wait long".split()
         ),
         st.integers(0, 1),
         st.integers(0, 2),
@@ -80,7 +80,7 @@ class Two:
         return found.value if isinstance(found, Entry) else None
 
     async def step(self, what: str, who: int, which: int) -> None:
-        key, tag, shelf, store = KEYS[which], TAGS[which % 2], self.shelf, self.stores[who]
+        key, tag, store = KEYS[which], TAGS[which % 2], self.stores[who]
         if what == "put":
             await self.put(who, key)
         elif what == "read":
