@@ -118,11 +118,12 @@ every_kind = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 async def test_every_kind_of_tool_is_shared_in_a_tool_node(make: Callable[[], Any]) -> None:
     graph = graph_of(make(), shared=SharedTools())
     async with session():
-        first = await ask(graph, A, ("look", {"name": "b"}), A)
-        again = await ask(graph, A)
-    assert [message.content for message in first] == ["saw a", "saw b", "saw a"]
-    assert [message.tool_call_id for message in first] == ["id_0", "id_1", "id_2"]
-    assert [message.content for message in again] == ["saw a"]
+        first = await ask(graph, A, ("look", {"name": "b"}))
+        again = await ask(graph, ("look", {"name": "b"}), A, A)
+    assert [message.content for message in first] == ["saw a", "saw b"]
+    assert [message.tool_call_id for message in first] == ["id_0", "id_1"]
+    assert [message.content for message in again] == ["saw b", "saw a", "saw a"]
+    assert [message.tool_call_id for message in again] == ["id_0", "id_1", "id_2"]
     assert sorted(runs) == ["a", "b"]
 
 
@@ -131,8 +132,8 @@ def test_a_graph_without_a_loop_shares_too(make: Callable[[], Any]) -> None:
     graph = graph_of(make(), shared=SharedTools())
     with session():
         for _ in range(2):
-            answer = graph.invoke(calls(A, A), on_a_thread_of_its_own())
-            assert [message.content for message in answer["messages"][1:]] == ["saw a", "saw a"]
+            answer = graph.invoke(calls(A), on_a_thread_of_its_own())
+            assert [message.content for message in answer["messages"][1:]] == ["saw a"]
     assert runs == ["a"]
 
 
@@ -154,7 +155,9 @@ async def test_two_objects_of_a_class_are_two_tools() -> None:
 # --- more than the model said ----------------------------------------------------------------
 
 
-async def look_in_state(name: str, messages: Annotated[list[Any], InjectedState("messages")]) -> str:
+async def look_in_state(
+    name: str, messages: Annotated[list[Any], InjectedState("messages")]
+) -> str:
     """Look at a thing."""
     runs.append(name)
     return f"saw {name}"

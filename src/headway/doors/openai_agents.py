@@ -83,7 +83,7 @@ def _takes_context(function: object) -> bool:
     try:
         hint = typing.get_type_hints(function).get(first.name)
     except Exception:  # names that exist for type checkers alone
-        return "Context" in str(first.annotation)
+        return True
     kind = typing.get_origin(hint) or hint
     return isinstance(kind, type) and issubclass(kind, RunContextWrapper)
 
