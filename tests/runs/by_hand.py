@@ -16,6 +16,7 @@ from headway.events import (
     RunEnded,
     RunStarted,
     StepSettled,
+    Touched,
 )
 
 START = 1_700_000_000.0
@@ -39,6 +40,7 @@ class More(TypedDict, total=False):
     first_chunk_s: float
     error: str
     cached: bool
+    effects: Touched
 
 
 def call(
@@ -100,18 +102,21 @@ def answered(
     return ModelAnswered(at=START + at, run=RUN, call=call, model=model, source=source, **figures)
 
 
+class MoreBegun(TypedDict, total=False):
+    """What most beginnings do without."""
+
+    call: str
+    key: str
+    agent: str | None
+    parent: str
+
+
 def begun(
-    operation: str, at: float, *, kind: str = "tool", agent: str | None = None
+    operation: str, at: float, *, kind: str = "tool", **more: Unpack[MoreBegun]
 ) -> CallStarted:
-    """The beginning of a call that is not heard of again."""
-    return CallStarted(
-        at=START + at,
-        run=RUN,
-        call=f"c{next(_ids)}",
-        operation=operation,
-        kind=kind,
-        agent=agent,
-    )
+    """The beginning of a call."""
+    more.setdefault("call", f"c{next(_ids)}")
+    return CallStarted(at=START + at, run=RUN, operation=operation, kind=kind, **more)
 
 
 def acted(operation: str, action: str, *, seconds: float | None = None) -> PolicyActed:
