@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from .resources import EVERYTHING, borne_by, overlap, voided_by
+from .resources import EVERYTHING, borne_by, canonical_resource, overlap, voided_by
 
 
 class Effects(msgspec.Struct, frozen=True):
@@ -30,6 +30,15 @@ class Effects(msgspec.Struct, frozen=True):
 UNKNOWN = Effects(exclusive=True)
 """Of a tool that nobody has declared: it may write anything, so it is never answered from memory.
 """
+
+
+def canonical(effects: Effects) -> Effects:
+    """*effects* with each resource in the one way of writing it, in which they can be compared."""
+    reads = tuple(map(canonical_resource, effects.reads))
+    writes = tuple(map(canonical_resource, effects.writes))
+    if reads == effects.reads and writes == effects.writes:
+        return effects
+    return Effects(reads, writes, effects.exclusive)
 
 
 def conflict(one: Effects, other: Effects) -> bool:

@@ -15,7 +15,7 @@ from ..policies import note
 from ..policies.privacy import refuse_local
 from ..stores import Store
 from ..stream import Stream
-from .effects import UNKNOWN, Effects, tags_to_keep, tags_to_void
+from .effects import UNKNOWN, Effects, canonical, tags_to_keep, tags_to_void
 from .results import (
     Keeping,
     Question,
@@ -81,7 +81,7 @@ class InSession:
     def effects(self, call: Call) -> Effects:
         """What *call* reads and writes; if that cannot be told, it may write anything."""
         try:
-            return self._effects_of(call.args, call.kwargs)
+            return canonical(self._effects_of(call.args, call.kwargs))
         except Exception:
             log.warning(
                 "%s: its effects cannot be told, so the call counts as a write of anything",

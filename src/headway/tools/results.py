@@ -7,6 +7,7 @@ import logging
 import weakref
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextvars import ContextVar
+from itertools import count
 from typing import Any, NamedTuple
 
 from .. import bridge
@@ -58,7 +59,7 @@ class Results:
     def __init__(self, store: Store | None = None) -> None:
         self.store: Store = MemoryStore() if store is None else store
         self._caches: dict[Keeping, Cache] = {}
-        self._owed: set[str] = set()
+        self._owed: dict[str, int] = {}
         self.written = Written()
         _living.add(self)
 
@@ -95,8 +96,13 @@ class Results:
         except Exception as error:
             if not self._owed:
                 log.warning("%s cannot be told of a write: %s", self.store.name, error)
-            self._owed.update(tags)
+            self.owe(tags)
         self.detach(tags)
+
+    def owe(self, tags: Iterable[str]) -> None:
+        """Read nothing from the store before it has heard of *tags*."""
+        debt = next(_debts)
+        self._owed.update(dict.fromkeys(tags, debt))
 
     def detach(self, tags: Collection[str]) -> None:
         """Let work under way that bears one of *tags* be neither kept nor joined."""
@@ -106,13 +112,15 @@ class Results:
     async def _pay(self) -> bool:
         if not self.store.is_local:
             await bridge.on_a_loop()
-        owed = set(self._owed)
+        owed = dict(self._owed)
         try:
-            await self.store.invalidate(owed)
+            await self.store.invalidate(tuple(owed))
         except Exception:
             return False
-        self.detach(owed)
-        self._owed -= owed
+        self.detach(tuple(owed))
+        for tag, debt in owed.items():
+            if self._owed.get(tag) == debt:
+                del self._owed[tag]
         return True
 
     async def clear(self) -> None:
@@ -129,6 +137,7 @@ def results_in(store: Store) -> Results:
     return found
 
 
+_debts = count(1)
 _living: weakref.WeakSet[Results] = weakref.WeakSet()
 _by_store: weakref.WeakValueDictionary[int, Results] = weakref.WeakValueDictionary()
 _everywhere: list[Results] = []
@@ -163,7 +172,12 @@ async def void_after(places: Collection[Results], tags: Collection[str]) -> None
         if place.store.is_local:
             await place.void(tags)
     if far:
-        await asyncio.shield(_begun(_void_all(far, tags)))
+        try:
+            await asyncio.shield(_begun(_void_all(far, tags)))
+        except asyncio.CancelledError:
+            for place in far:
+                place.owe(tags)
+            raise
 
 
 def void_beside(places: Collection[Results], tags: Collection[str]) -> None:
@@ -173,6 +187,7 @@ def void_beside(places: Collection[Results], tags: Collection[str]) -> None:
         if place.store.is_local:
             bridge.now_or_wait(place.void(tags))
         else:
+            place.owe(tags)
             bridge.background(place.void(tags))
 
 
