@@ -114,9 +114,9 @@ class _Seen:
 
     def before(self, effects: Effects) -> set[int]:
         """The calls that one with *effects* waits for: those, and all that they wait for."""
-        if effects.exclusive and self._since:
-            return set(self._since)
         found: set[int] = set() if self._barrier is None else {self._barrier}
+        if effects.exclusive:
+            found.update(self._since)
         for resource in effects.reads:
             self._touching(resource, found, is_write=False)
         for resource in effects.writes:

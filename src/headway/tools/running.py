@@ -107,9 +107,9 @@ class Running:
 
     def _start_ready(self) -> None:
         frontier, runs, most = self._frontier, self._runs, self._at_once
-        while frontier and len(runs) < most and self.stopped is None:
+        while frontier and len(runs) < most:
             place = frontier.take()
-            if self.results[place] is None:
+            if self.results[place] is None:  # else it was refused, or the batch was stopped
                 self._start(place)
         if len(runs) > self.peak:
             self.peak = len(runs)
