@@ -19,12 +19,11 @@ from tests.stores.tiered.scripted_second import ScriptedSecond, Shelf
 KEYS, TAGS = ("one", "two", "three"), ("a", "b")
 TAG_OF = {"one": "a", "two": "b", "three": "a"}
 
+USES = ("put", "put", "read", "read", "invalidate", "delete", "clear")
+FAULTS = ("refuse", "freeze", "slow", "heal", "heal", "lose", "trim", "deafen", "wait", "long")
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(
-            "put put put read read read invalidate delete clear "
-            "refuse freeze slow heal heal lose trim deafen wait long".split()
-        ),
+        st.sampled_from([*USES, *USES, *FAULTS]),
         st.integers(0, 1),
         st.integers(0, 2),
     ),
