@@ -1,6 +1,6 @@
 """What the stdio proxy for MCP servers costs and saves, beside direct calls of the same server.
 
-    scripts/bench mcp_proxy [--calls 400] [--json]
+    scripts/bench mcp_proxy [--calls 400] [--store disk] [--json]
 
 A FastMCP server with a tool that reads next to nothing, once alone and once behind `headway mcp`;
 the client writes and reads bare lines, so that nothing of its own is in the figures. Direct calls
@@ -108,13 +108,14 @@ class Connection:
         self._process.wait(10)
 
 
-def measure(calls: int) -> dict[str, object]:
+def measure(calls: int, store: str) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "server.py")
         script.write_text(SERVER)
         server = [python_with("fastmcp"), str(script)]
+        proxy = ["mcp", "--store", f"disk:{folder}/kept" if store == "disk" else store, "--"]
         direct = Connection(server)
-        behind = Connection([python_with("headway"), "-c", HEADWAY, "mcp", "--", *server])
+        behind = Connection([python_with("headway"), "-c", HEADWAY, *proxy, *server])
         pairs: list[tuple[str, Call, str, Call]] = [
             ("direct", direct.reads, "miss", behind.reads),
             ("direct_again", direct.reads, "hit", lambda n: behind.timed("look_up", "SAME")),
@@ -160,9 +161,10 @@ def summary(took: dict[str, list[float]], ready: dict[str, float]) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=400)
+    parser.add_argument("--store", default="memory", help="memory, disk, or a URL of Redis")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    found = measure(chosen.calls)
+    found = measure(chosen.calls, chosen.store)
     for name, value in found.items():
         print(f"{name:>22}  {value}")
     if chosen.json:

@@ -775,6 +775,27 @@ async def test_a_fault_of_ours_lets_the_call_pass() -> None:
     assert table.answer(1) == text("x")
 
 
+async def test_a_fault_in_deciding_lets_messages_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table()
+    table.calls(1)
+    await settle()
+    table.gives(1, text("x"))
+    await settle()
+
+    def fail(*args: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalogue, "effects", fail)
+        table.calls(2, "put")
+        patch.setattr(Catalogue, "forget", fail)
+        table.tells("notifications/tools/list_changed")
+    table.calls(3)
+    await settle()
+    assert table.asked == [1, 2, 3]
+    assert table.client[-1]["method"] == "notifications/tools/list_changed"
+
+
 async def test_a_store_that_cannot_be_told_of_a_change_keeps_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

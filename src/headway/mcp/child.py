@@ -113,8 +113,9 @@ class Child(asyncio.SubprocessProtocol):
 
     def signal(self, number: int) -> None:
         """Send a signal to the server and all it has started."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._transport.get_pid(), number)
+        if self._transport is not None:  # before that there is nobody to tell
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._transport.get_pid(), number)
 
     async def _end_group(self) -> None:
         """What the server started and left behind ends with it."""

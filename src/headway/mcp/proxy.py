@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final, TypeVar
@@ -21,6 +22,8 @@ from .keeping import Answers
 from .own_requests import OwnRequests
 from .writes import Writes, together
 
+log = logging.getLogger("headway.mcp")
+
 _CHANGES: Final = frozenset(
     {
         "notifications/tools/list_changed",
@@ -33,6 +36,7 @@ _AFTER_CANCEL_S: Final = (1.0, 5.0, 30.0)
 _SHOWN: Final = 200
 
 T = TypeVar("T")
+Decide = Callable[[bytes, Message], Fate]
 
 
 class Proxy:
@@ -100,7 +104,7 @@ class Proxy:
         if isinstance(seen, list):
             self._deal_with_batch(line, seen, self._fate_in_batch, self._down, self._to_server)
             return
-        fate = PASS if seen is None else self._fate_of_clients(line, seen)
+        fate = PASS if seen is None else _decided(self._fate_of_clients, line, seen)
         self._send(line + b"\n", fate, self._down, self._to_server)
 
     def _fate_of_clients(self, line: bytes, seen: Message) -> Fate:
@@ -212,7 +216,8 @@ class Proxy:
     def _deal_with_servers(self, line: bytes) -> None:
         seen = peek(line)
         if isinstance(seen, Message):
-            self._send(line + b"\n", self._fate_of_servers(line, seen), self._up, self._to_client)
+            fate = _decided(self._fate_of_servers, line, seen)
+            self._send(line + b"\n", fate, self._up, self._to_client)
         elif isinstance(seen, list):
             self._deal_with_batch(line, seen, self._fate_of_servers, self._up, self._to_client)
         elif line.strip():
@@ -249,7 +254,7 @@ class Proxy:
         self,
         line: bytes,
         parts: list[bytes],
-        decide: Callable[[bytes, Message], Fate],
+        decide: Decide,
         way: InOrder,
         send: Send,
     ) -> None:
@@ -283,9 +288,18 @@ def _decoded(kind: type[T], raw: Raw | UnsetType) -> T | None:
         return None
 
 
-def _fate_of_part(part: bytes, decide: Callable[[bytes, Message], Fate]) -> Fate:
+def _decided(decide: Decide, line: bytes, seen: Message) -> Fate:
+    """What *decide* says; should it fail, the message passes and what is kept is void."""
+    try:
+        return decide(line, seen)
+    except Exception:
+        log.exception("a message passes unread")
+        return Fate(changes=UNKNOWN)
+
+
+def _fate_of_part(part: bytes, decide: Decide) -> Fate:
     seen = peek(part)
-    return decide(part, seen) if isinstance(seen, Message) else PASS
+    return _decided(decide, part, seen) if isinstance(seen, Message) else PASS
 
 
 def _nothing() -> None:

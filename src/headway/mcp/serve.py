@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import partial
 
 from .. import clock
@@ -72,8 +73,9 @@ async def serve(
 
 def tell(text: str) -> None:
     """Say *text* on stderr, on a line of its own."""
-    sys.stderr.write(f"headway mcp: {text}\n")
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):  # nobody reads it
+        sys.stderr.write(f"headway mcp: {text}\n")
+        sys.stderr.flush()
 
 
 class _Passage:
