@@ -143,6 +143,32 @@ class TestWhileItRuns:
             await write
             assert await data.read("KO") == "KO 1"
 
+    async def test_a_read_that_is_done_but_not_yet_answered_is_not_joined(self) -> None:
+        versions, go_on = {"KO": 0}, asyncio.Event()
+
+        @tool(reads=["company:KO"])
+        async def read() -> int:
+            seen = versions["KO"]
+            await go_on.wait()
+            return seen
+
+        @tool(writes=["company:KO"])
+        async def write() -> None:
+            versions["KO"] += 1
+
+        async def writes_in_that_very_turn() -> int:
+            await go_on.wait()
+            await write()
+            return await read()
+
+        with session():
+            before = asyncio.create_task(read())
+            await settle()
+            after = asyncio.create_task(writes_in_that_very_turn())
+            await settle()
+            go_on.set()  # wakes the read first; its answer is handed out one turn later
+            assert (await before, await after) == (0, 1)
+
     async def test_a_read_of_something_else_is_joined(self) -> None:
         data, other = Data(), Data()
         with session():

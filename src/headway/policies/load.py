@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy as copying
 import logging
 from collections.abc import Callable, Collection, Hashable
@@ -97,7 +98,16 @@ class Loads:
             return turn.value
         finally:
             if not load.goes_on:
-                self._under_way.discard(load)
+                self._leave_when_landed(load)
+
+    def _leave_when_landed(self, load: Load) -> None:
+        """Count *load* as under way until nobody can join it any more.
+
+        Between its last step and the landing of its task somebody may invalidate, and ask anew.
+        """
+        loop = asyncio.get_running_loop()
+        # The second turn comes after the one in which Share lets go of the task.
+        loop.call_soon(loop.call_soon, self._under_way.discard, load)
 
     async def _made_in(self, turn: Turn, load: Load, call: Call, proceed: Proceed) -> Any:
         load.turn = turn
