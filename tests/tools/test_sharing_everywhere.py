@@ -5,12 +5,13 @@ import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 from mcp import Client, StdioServerParameters
 
-from headway import scope
+from headway import DiskStore, MemoryStore, TieredStore, scope
 from headway.tools import UNKNOWN, Effects, Guard, session, tool
 from tests.mcp.conversation import HEADWAY
 
@@ -95,8 +96,9 @@ class Elsewhere:
 class Office:
     """A client here, two elsewhere, each with a proxy and a server of its own."""
 
-    def __init__(self, client: Client, others: list[Elsewhere], log: Path) -> None:
-        self._client, self.others, self._log = client, others, log
+    def __init__(self, client: Client, others: list[Elsewhere], folder: Path) -> None:
+        self._client, self.others, self.folder = client, others, folder
+        self._log = folder / "log"
         reads = Effects(reads=("company:*",))
         self.guards = {name: Guard(name, lambda arguments: reads) for name in READS}
         self.guards["place_order"] = Guard("place_order", lambda arguments: UNKNOWN)
@@ -120,8 +122,7 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
     folder = tmp_path_factory.mktemp("office")
     for name, text in (("server.py", SERVER), ("client.py", CLIENT)):
         (folder / name).write_text(text)
-    log = folder / "log"
-    server = [sys.executable, str(folder / "server.py"), str(log)]
+    server = [sys.executable, str(folder / "server.py"), str(folder / "log")]
     command = [*HEADWAY, "mcp", "--store", "disk:kept", "--", *server]
     client = [sys.executable, str(folder / "client.py"), json.dumps(command), str(folder)]
     where = StdioServerParameters(command=command[0], args=command[1:], cwd=folder)
@@ -132,7 +133,7 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
     try:
         async with Client(where, mode="auto", cache=None) as here:
             assert [await other.line() for other in others] == ["ready"] * 2
-            yield Office(here, others, log)
+            yield Office(here, others, folder)
         for other in others:
             await other.leave()
     finally:
@@ -208,3 +209,32 @@ async def test_every_write_runs_and_makes_reads_void_everywhere(office: Office) 
             assert office.ran("place_order", "MU") == turn
         await asyncio.gather(*[ask("place_order", "MU") for ask in ways])
     assert office.ran("place_order", "MU") == 3 + len(ways)
+
+
+async def test_a_session_on_the_same_store_hears_of_writes_elsewhere(office: Office) -> None:
+    there = office.others[0]
+    store = TieredStore(MemoryStore(), DiskStore(office.folder / "kept"))
+    async with aclosing(store), session("office", store=store):
+        for _ in range(2):
+            await office.ask_in_session("get_profile", "TSM")
+        assert office.ran("get_profile", "TSM") == 1
+        await there.ask("place_order", "TSM")
+        for _ in range(200):  # the news takes some milliseconds
+            await office.ask_in_session("get_profile", "TSM")
+            if office.ran("get_profile", "TSM") == 2:
+                break
+            await asyncio.sleep(0.02)
+        assert office.ran("get_profile", "TSM") == 2
+        await there.ask("get_profile", "TSM")
+        assert office.ran("get_profile", "TSM") == 2  # kept by the proxies too
+        await office.guards["place_order"].call({}, nothing)
+        for _ in range(200):
+            await there.ask("get_profile", "TSM")
+            if office.ran("get_profile", "TSM") == 3:
+                break
+            await asyncio.sleep(0.02)
+        assert office.ran("get_profile", "TSM") == 3
+
+
+async def nothing() -> str:
+    return "a write that no proxy sees"
