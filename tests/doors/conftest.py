@@ -6,7 +6,6 @@ import pytest
 from openai import AsyncOpenAI
 
 from headway.testing import Provider
-from tests.doors.frameworks import client_of
 from tests.doors.world import Companies, Obedient
 
 
@@ -22,5 +21,8 @@ def model() -> Obedient:
 
 @pytest.fixture
 async def client(model: Obedient) -> AsyncIterator[AsyncOpenAI]:
-    async with Provider(answers=model) as provider, client_of(provider) as client:
+    async with (
+        Provider(answers=model) as provider,
+        AsyncOpenAI(base_url=provider.openai_url, api_key="k") as client,
+    ):
         yield client

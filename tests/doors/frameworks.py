@@ -1,18 +1,10 @@
 """Agents of each framework, behind its door, asked in one way."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from agents import (
-    Agent as OpenAIAgent,
-)
-from agents import (
-    OpenAIChatCompletionsModel,
-    RunConfig,
-    Runner,
-    function_tool,
-)
+from agents import Agent as OpenAIAgent
+from agents import OpenAIChatCompletionsModel, RunConfig, Runner, function_tool
 from langchain.agents import create_agent
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -25,7 +17,6 @@ from pydantic_ai.toolsets import FunctionToolset
 from headway.doors.langchain import SharedTools
 from headway.doors.openai_agents import shared_tools
 from headway.doors.pydantic_ai import SharedToolset
-from headway.testing import Provider
 from headway.tools import Effects
 from tests.doors.world import AGENTS, EFFECTS, Function
 
@@ -129,10 +120,3 @@ class PydanticAI:
 
 
 FRAMEWORKS = (LangChain, OpenAIAgents, PydanticAI)
-
-
-@asynccontextmanager
-async def client_of(provider: Provider) -> AsyncIterator[AsyncOpenAI]:
-    """A client of the stand-in model, closed afterwards."""
-    async with AsyncOpenAI(base_url=provider.openai_url, api_key="k") as client:
-        yield client

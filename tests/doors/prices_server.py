@@ -2,12 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
-from fastmcp import FastMCP
+from mcp.server import MCPServer
+from mcp.types import ToolAnnotations
 
 ran = Path(sys.argv[1])
-server: Any = FastMCP("prices")
+server = MCPServer("prices")
 
 
 def note(what: str) -> None:
@@ -15,7 +15,7 @@ def note(what: str) -> None:
         file.write(f"{what}\n")
 
 
-@server.tool(annotations={"readOnlyHint": True})
+@server.tool(annotations=ToolAnnotations(read_only_hint=True))
 def get_price(symbol: str) -> str:
     """The price of a company's share."""
     note(f"get_price {symbol}")
@@ -24,11 +24,11 @@ def get_price(symbol: str) -> str:
     return f"{symbol} costs 100"
 
 
-@server.tool
+@server.tool()
 def set_price(symbol: str) -> str:
     """Give a share another price."""
     note(f"set_price {symbol}")
     return "done"
 
 
-server.run(show_banner=False)
+server.run()

@@ -14,6 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import InjectedState, ToolNode, ToolRuntime
 from langgraph.types import Command, interrupt
+from pydantic import Field
 
 from headway.doors.langchain import SharedTools
 from headway.errors import BadSetup
@@ -83,7 +84,9 @@ class Look(BaseTool):
 
     name: str = "look"
     description: str = "Look at a thing."
-    metadata: dict[str, Any] | None = {"headway": {"reads": ["things:{name}"]}}
+    metadata: dict[str, Any] | None = Field(
+        default_factory=lambda: {"headway": {"reads": ["things:{name}"]}}
+    )
 
     def _run(self, name: str, run_manager: Any = None) -> str:
         runs.append(name)
