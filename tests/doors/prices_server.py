@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
 ran = Path(sys.argv[1])
@@ -20,7 +21,7 @@ def get_price(symbol: str) -> str:
     """The price of a company's share."""
     note(f"get_price {symbol}")
     if symbol == "NONE":
-        raise ValueError("no such company")
+        raise ToolError("no such company")
     return f"{symbol} costs 100"
 
 

@@ -133,5 +133,5 @@ async def test_a_server_started_by_a_command_answers_through_the_proxy(
     model = Model([[GET], [SET], [GET], [GET]], [])
     await ask(model, shared_servers({"prices": plain}, proxy=["--store", "disk"]))
     assert sum("NVDA costs 100" in text for _, text in model.results) == 3
-    lines = ran.read_text().splitlines()  # noqa: ASYNC240
+    lines = ran.read_text().splitlines()
     assert lines == ["get_price NVDA", "set_price NVDA", "get_price NVDA"]
