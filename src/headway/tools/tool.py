@@ -101,7 +101,7 @@ def tool(
         at_once: how many calls may run at a time.
         name: what the tool is called in keys, receipts and settings; default: module and qualified
             name; in ``headway.toml`` the function's own name will do.
-        policies: what else stands around each call, such as ``Retry(3)``.
+        policies: what else stands around each call, such as ``Retry(3, on=TimeoutError)``.
     """
     if misplaced is not None:
         raise BadSetup("write @tool(...) with brackets, and say what it reads and writes")
