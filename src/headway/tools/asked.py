@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from .. import settings
 from ..call import Call, Operation, Place
 from ..errors import BadSetup, HeadwayError, NoKey
 from ..policies.decorator import build
@@ -94,7 +95,9 @@ class Desk:
     ) -> None:
         self._named = _by_name(tools)
         self._known: dict[object, _Known] = {}
-        self._skip_cache, self._share_writes = skip_cache, share_writes
+        off = settings.off_at_construction() or settings.switched_off
+        self._skip_cache = skip_cache
+        self._shares_reads, self._shares_writes = not (off or skip_cache), share_writes and not off
         self._always_run = _names(always_run)
 
     def read(self, calls: Sequence[ToolCall]) -> list[Asked]:
@@ -115,9 +118,13 @@ class Desk:
             return asked
         refers_to: tuple[int, ...] = ()
         if not call.literal and any(type(value) not in _PLAIN for value in arguments.values()):
-            arguments = {
-                name: references.read(value, names, place) for name, value in arguments.items()
-            }
+            try:
+                arguments = {
+                    name: references.read(value, names, place) for name, value in arguments.items()
+                }
+            except RecursionError:
+                asked.refusal = BadSetup(f"{call.name}: the arguments nest too deep")
+                return asked
             refers_to = tuple(dict.fromkeys(references.places(arguments)))
         asked.arguments = arguments
         try:
@@ -138,7 +145,7 @@ class Desk:
             effects = known.effects(*known.first, **arguments)
         if not refers_to:
             asked.request = Call(known.way(effects), known.first, arguments)
-        shares = not self._skip_cache if effects.is_read else self._share_writes
+        shares = self._shares_reads if effects.is_read else self._shares_writes
         if not shares or known.name in self._always_run:
             return Ask(effects, None, refers_to)
         return Ask(effects, _key(known, asked), refers_to)

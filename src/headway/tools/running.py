@@ -102,7 +102,7 @@ class Running:
                 run.task.cancel()
             else:
                 self.dropped.append(run.stream)
-                self._end(run, None, self._why_stopped(run))
+                self._end(run, None, self._why_stopped(run), was_cancelled=True)
         self._wake()
 
     def _start_ready(self) -> None:
@@ -158,7 +158,7 @@ class Running:
     def landed(self, run: _Run, task: asyncio.Task[object]) -> None:
         """The task of *run* is done."""
         if task.cancelled():
-            self._end(run, None, self._why_stopped(run))
+            self._end(run, None, self._why_stopped(run), was_cancelled=True)
         elif (error := task.exception()) is None:
             value = task.result()
             if isinstance(value, Stream):
@@ -204,7 +204,9 @@ class Running:
             self._start_ready()
             self._wake()
 
-    def _end(self, run: _Run, value: object, error: Exception | None) -> None:
+    def _end(
+        self, run: _Run, value: object, error: Exception | None, *, was_cancelled: bool = False
+    ) -> None:
         del self._runs[run.place]
         self.ended = clock.monotonic()
         seconds = self.ended - run.began
@@ -216,7 +218,7 @@ class Running:
                 self.taken.setdefault(run.request.operation, []).append(seconds)
         elif isinstance(error, TimeoutError):
             status = "timed out"
-        elif isinstance(error, CallCancelled | _Stopped):
+        elif was_cancelled or isinstance(error, CallCancelled):
             status = "cancelled"
         else:
             status = "failed"
@@ -231,7 +233,7 @@ class Running:
             return CallCancelled(name)
         if self.stopped == "timed out":
             return CallTimedOut(name, self._timeout_s or 0.0)
-        return _Stopped(f"{name}: cancelled with the batch it was in")
+        return HeadwayError(f"{name}: cancelled with the batch it was in")
 
     def _why_never_started(self, place: int) -> Exception:
         name = self._asked[place].call.name
@@ -272,7 +274,9 @@ class Running:
             place, result.status, _own(result.value), result.error, result.seconds, source
         )
         if events.listeners and source is not None:
-            _let_watch(self._asked[place], result)
+            asked = self._asked[place]
+            value_of = partial(self._value_of, asked.call.name)
+            _let_watch(asked.request or asked.filled(value_of), result)
         self.results[place] = shared
         self._unsettled -= 1
         if self._on_result is not None:
@@ -296,10 +300,6 @@ class _NoValue(Exception):
 
     def __init__(self, status: Status, error: Exception) -> None:
         self.status, self.error = status, error
-
-
-class _Stopped(HeadwayError):
-    """Cancelled by the batch, not by itself."""
 
 
 _WHAT_BECAME: dict[Status, str] = {
@@ -330,10 +330,8 @@ def _ended_by(request: Call, error: BaseException) -> Exception:
     return ended
 
 
-def _let_watch(asked: Asked, result: CallResult) -> None:
+def _let_watch(request: Call, result: CallResult) -> None:
     """Let listeners know of a call that was answered by the run of another."""
-    if asked.request is None:
-        return
 
     async def answer(call: Call) -> Any:
         call.source = "joined"
@@ -341,7 +339,7 @@ def _let_watch(asked: Asked, result: CallResult) -> None:
             raise result.error
         return None
 
-    watching: Coroutine[Any, Any, Any] = _watch.around(asked.request, answer)
+    watching: Coroutine[Any, Any, Any] = _watch.around(request, answer)
     try:
         watching.send(None)
     except (StopIteration, Exception):

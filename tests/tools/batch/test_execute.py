@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from headway import Cache, clock, operation
+from headway import Cache, clock, off, operation
 from headway.events import BatchEnded, CallEnded, Event, listen
 from headway.stream import Stream
 from headway.testing import FakeClock
@@ -110,6 +110,16 @@ async def test_equal_calls_run_once(fake: FakeClock) -> None:
     assert (event.speed_up, event.seconds, event.stopped) == (3, 2, None)
 
 
+async def test_listeners_hear_of_a_shared_run_that_waited_for_a_value(fake: FakeClock) -> None:
+    asked = calls(("look", {"at": "a"}), *[("look", {"at": "${c1.next}"})] * 2)
+    seen: list[Event] = []
+    with listen(seen.append):
+        await ended(ToolBatch(asked, tools=TOOLS), fake)
+    of_calls = [event for event in seen if isinstance(event, CallEnded)]
+    assert [event.source for event in of_calls] == ["ran", "ran", "joined"]
+    assert of_calls[1].key == of_calls[2].key
+
+
 async def test_every_call_runs_if_it_shall(fake: FakeClock) -> None:
     asked = [("shell", {"line": "ls"})] * 2 + [("put", {"at": "a"})] * 2
     await ended(ToolBatch(calls(*asked), tools=TOOLS, share_writes=False), fake)
@@ -144,6 +154,14 @@ async def test_skipping_the_cache_of_a_plain_operation(fake: FakeClock) -> None:
     for skip, expected in ((False, 1), (False, 1), (True, 2)):
         batch = ToolBatch([ToolCall("n", number)], skip_cache=skip)
         assert (await ended(batch, fake))["n"].value == expected
+
+
+async def test_nothing_is_shared_while_headway_is_off(fake: FakeClock) -> None:
+    asked = calls(*[("look", {"at": "a"})] * 2, *[("put", {"at": "a"})] * 2)
+    with off():
+        outcome = await ended(ToolBatch(asked, tools=TOOLS), fake)
+    assert log == ["look a"] * 2 + ["put a=0"] * 2
+    assert outcome.seconds == 3
 
 
 async def test_references(fake: FakeClock) -> None:

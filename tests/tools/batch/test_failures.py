@@ -71,6 +71,21 @@ async def test_errors_are_results() -> None:
     assert said["list"] == "wait: the arguments are no object of names and values but list"
 
 
+async def test_arguments_that_nest_too_deep_are_a_failure_of_one() -> None:
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+    outcome = await execute_batch(
+        [
+            ToolCall("d", wait, {"n": deep}),
+            ToolCall("t", wait, f'{{"n": {"[" * 5000}{"]" * 5000}}}'),
+            ToolCall("a", wait, {"n": 1}),
+        ]
+    )
+    assert statuses(outcome) == ["failed", "failed", "done"]
+    assert str(outcome["d"].error) == "wait: the arguments nest too deep"
+
+
 async def test_what_refers_to_a_failure_is_skipped_and_says_so() -> None:
     outcome = await execute_batch(
         [
