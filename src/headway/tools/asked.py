@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Final, NoReturn
 
 import msgspec
 
 from .. import settings
-from ..call import Call, Operation, Place
+from ..call import Call, Operation
 from ..errors import BadSetup, HeadwayError, NoKey
-from ..policies.decorator import build
 from . import references
 from .effects import UNKNOWN, Effects
+from .known_tool import KnownTool, Tool
 from .outcome import ToolCall, name_of
 from .plan import Ask
+from .veiled import effects_before_values
 
-Tool = Callable[..., Any]
 Tools = Mapping[str, Tool] | Iterable[Tool]
-
-
-class _Known:
-    """A tool as a batch uses it.
-
-    ``first`` is what stands before the arguments: the object, if the tool is a bound method.
-    """
-
-    __slots__ = ("effects", "first", "fresh", "name", "operation")
-
-    def __init__(self, name: str, tool: Tool, *, skips_cache: bool) -> None:
-        found = getattr(tool, "operation", None)
-        is_operation = isinstance(found, Operation)
-        self.name = name
-        self.operation = found if isinstance(found, Operation) else _as_operation(name, tool)
-        self.fresh = _uncached(self.operation) if skips_cache else self.operation
-        self.first = (tool.__self__,) if is_operation and inspect.ismethod(tool) else ()
-        effects = getattr(tool, "effects", None)
-        self.effects: Callable[..., Effects] | None = effects if callable(effects) else None
-
-    def way(self, effects: Effects) -> Operation:
-        """The operation to ask: writes are never let past what makes results void."""
-        return self.fresh if effects.is_read else self.operation
 
 
 class Asked:
@@ -51,7 +26,7 @@ class Asked:
 
     def __init__(self, call: ToolCall) -> None:
         self.call = call
-        self.known: _Known | None = None
+        self.known: KnownTool | None = None
         self.arguments: dict[str, object] = {}
         self.request: Call | None = None
         self.ask = _NOTHING
@@ -94,7 +69,7 @@ class Desk:
         always_run: Collection[str],
     ) -> None:
         self._named = _by_name(tools)
-        self._known: dict[object, _Known] = {}
+        self._known: dict[object, KnownTool] = {}
         off = settings.off_at_construction() or settings.switched_off
         self._skip_cache = skip_cache
         self._shares_reads, self._shares_writes = not (off or skip_cache), share_writes and not off
@@ -135,10 +110,10 @@ class Desk:
             asked.ask = Ask(Effects(), None, refers_to)
         return asked
 
-    def _ask(self, known: _Known, asked: Asked, refers_to: tuple[int, ...]) -> Ask:
+    def _ask(self, known: KnownTool, asked: Asked, refers_to: tuple[int, ...]) -> Ask:
         arguments = asked.arguments
         if refers_to:
-            effects = _effects_before_values(known, arguments)
+            effects = effects_before_values(known.effects, known.first, arguments)
         elif known.effects is None:
             effects = UNKNOWN
         else:
@@ -150,13 +125,13 @@ class Desk:
             return Ask(effects, None, refers_to)
         return Ask(effects, _key(known, asked), refers_to)
 
-    def _tool(self, call: ToolCall) -> _Known:
+    def _tool(self, call: ToolCall) -> KnownTool:
         tool = call.tool
         by = tool if isinstance(tool, str) else id(tool)
         known = self._known.get(by)
         if known is None:
             found = self._find(tool) if isinstance(tool, str) else tool
-            known = self._known.get(id(found)) or _Known(
+            known = self._known.get(id(found)) or KnownTool(
                 call.name, found, skips_cache=self._skip_cache
             )
             self._known[by] = self._known[id(found)] = known
@@ -228,37 +203,7 @@ def _parsed(call: ToolCall) -> dict[str, object]:
     return arguments if type(arguments) is dict else dict(arguments)
 
 
-def _uncached(operation: Operation) -> Operation:
-    """*operation* without what keeps answers."""
-    policies = [one for one in operation.policies if one.place is not Place.CACHE]
-    if len(policies) == len(operation.policies):
-        return operation
-    fresh = Operation(
-        operation.run,
-        policies,
-        name=operation.name,
-        version=operation.version,
-        kind=operation.kind,
-        keeps=operation.keeps,
-    )
-    fresh.key_of, fresh.identity = operation.key_of, operation.identity
-    return fresh
-
-
-def _as_operation(name: str, tool: Tool) -> Operation:
-    """An operation of a callable that is none: watched, with nothing else around it."""
-    if not (inspect.isfunction(tool) or inspect.ismethod(tool) or inspect.isbuiltin(tool)):
-        called = tool
-
-        async def run(**arguments: object) -> object:
-            answer = called(**arguments)
-            return await answer if inspect.isawaitable(answer) else answer
-
-        tool = run
-    return build(tool, (), name=name, kind="tool")
-
-
-def _key(known: _Known, asked: Asked) -> Hashable:
+def _key(known: KnownTool, asked: Asked) -> Hashable:
     """Equal for equal questions to the same tool; None if the question has no key."""
     if asked.request is None:
         try:
@@ -269,51 +214,6 @@ def _key(known: _Known, asked: Asked) -> Hashable:
         return known.operation, asked.request.key
     except NoKey:
         return None
-
-
-def _effects_before_values(known: _Known, arguments: dict[str, object]) -> Effects:
-    """What a call does whose arguments are not all known yet: anything, if nobody can tell."""
-    if known.effects is None:
-        return UNKNOWN
-    veiled = {name: _veiled(value) for name, value in arguments.items()}
-    try:
-        return known.effects(*known.first, **veiled)
-    except _LookedAt:
-        return UNKNOWN
-
-
-def _veiled(value: object) -> object:
-    """*value* with ``VEILED`` for what stands for a value that is not there yet."""
-    if isinstance(value, references.Reference | references.Text):
-        return VEILED
-    if isinstance(value, dict):
-        return {key: _veiled(of_key) for key, of_key in value.items()}
-    return [_veiled(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-class _LookedAt(BaseException):  # no error of the tool's, which would be logged as one
-    """Effects depend on a value that is not there yet."""
-
-
-def _looked_at(*args: object) -> NoReturn:
-    raise _LookedAt
-
-
-class _Veiled:
-    """Stands for a value that is not there yet.
-
-    A template takes it for all, ``company:*``, as it does with whatever is no text; a function that
-    wants to know what it is cannot tell its effects yet.
-    """
-
-    __slots__ = ()
-    __str__ = __repr__ = __format__ = __bool__ = __len__ = __iter__ = __contains__ = _looked_at
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _looked_at
-    __getattr__ = __getitem__ = __call__ = __int__ = __index__ = __float__ = _looked_at
-    __add__ = __radd__ = __mod__ = __rmod__ = __fspath__ = _looked_at
-
-
-VEILED: Final = _Veiled()
 
 
 def _not_made(call: ToolCall, wrong: Exception) -> Exception:
