@@ -86,11 +86,11 @@ if _TYPE_CHECKING:
         render,
     )
     from .stores.codec import Codec
+    from .stores.codec.classes import register
     from .stores.disk import DiskStore
     from .stores.opening import open_store
     from .stores.redis import RedisStore
     from .stores.tiered import TieredStore
-    from .stores.value_classes import register
 
 _LATER = {
     "Codec": "stores.codec",
@@ -99,7 +99,7 @@ _LATER = {
     "TieredStore": "stores.tiered",
     "WarmResult": "policies.warming",
     "open_store": "stores.opening",
-    "register": "stores.value_classes",
+    "register": "stores.codec.classes",
     "until": "policies.market_hours",
     "warm": "policies.warming",
     "Graph": "graph",

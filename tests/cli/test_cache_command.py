@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from headway import Entry
 from headway.cli.cache_contents import Counting, bytes_text, in_words
 from headway.cli.cache_file import count_entries, read_entries
-from headway.cli.cache_sealed import SealedCodec, SealedValue
 from headway.cli.commands import app
 from headway.stores.codec import Codec
+from headway.stores.codec.sealed import SealedCodec, SealedValue
 from headway.stores.shared import SharedStore
 from headway.testing import Valkey
 

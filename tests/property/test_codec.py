@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from headway.errors import Unstorable
 from headway.stores import Entry
 from headway.stores.codec import Codec
-from headway.stores.values import from_form, is_plain, to_form
+from headway.stores.codec.values import from_form, is_plain, to_form
 from headway.stream import Stream
 from tests.stores import shapes
 from tests.stores.same import is_same, through

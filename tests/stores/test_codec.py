@@ -15,9 +15,9 @@ from backports import zstd
 from headway import BadSetup
 from headway.errors import HeadwayError, Unstorable
 from headway.stores import NEVER, Entry
-from headway.stores import codec as codecs
 from headway.stores.codec import Codec
-from headway.stores.compression import MOST_UNFOLDED_BYTES
+from headway.stores.codec import codec as codecs
+from headway.stores.codec.compression import MOST_UNFOLDED_BYTES
 
 SECRET = b"sixteen bytes or more"
 ANSWER = {"role": "assistant", "content": "It rose. " * 300, "usage": {"in": 812, "out": 400}}
@@ -284,8 +284,8 @@ class TestCompression:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         written = Codec(compress_over=10).encode("n", an_entry())
-        monkeypatch.setattr("headway.stores.compression._MODULES", ("no.such.library",))
-        monkeypatch.setattr("headway.stores.compression._found", None)
+        monkeypatch.setattr("headway.stores.codec.compression._MODULES", ("no.such.library",))
+        monkeypatch.setattr("headway.stores.codec.compression._found", None)
         with pytest.raises(BadSetup, match=r"headway\[zstd\]"):
             Codec(compress_over="4KB")
         assert Codec().decode("n", written) is None

@@ -25,8 +25,8 @@ import pytest
 
 from headway import BadSetup
 from headway.errors import Unstorable
-from headway.stores import Entry, value_classes
-from headway.stores.codec import Codec, register
+from headway.stores import Entry
+from headway.stores.codec import Codec, classes, register
 from headway.stream import Recording, Stream
 from tests.stores import shapes
 from tests.stores.same import is_same, through
@@ -394,14 +394,14 @@ class TestClassesFoundAgain:
     def test_no_code_of_a_module_runs(self, module: types.ModuleType) -> None:
         define(module, "def __getattr__(name):\n    raise SystemExit(name)")
         with pytest.raises(LookupError):
-            value_classes.find("shop", "Item.Inner")
+            classes.find("shop", "Item.Inner")
 
 
 @pytest.fixture(autouse=True)
 def _registrations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of a test end with it."""
-    monkeypatch.setattr(value_classes, "_registered", dict(value_classes._registered))
-    monkeypatch.setattr(value_classes, "_by_name", dict(value_classes._by_name))
+    monkeypatch.setattr(classes, "_registered", dict(classes._registered))
+    monkeypatch.setattr(classes, "_by_name", dict(classes._by_name))
 
 
 class TestRegistered:
@@ -446,7 +446,7 @@ class TestRegistered:
         register(shapes.Price, "Price", lambda price: price.cents, shapes.Price)
         entry = Entry(shapes.Price(5), made_at=1.0, fresh_until=2.0)
         written = Codec().encode("n", entry)
-        value_classes._by_name.clear()
+        classes._by_name.clear()
         assert Codec().decode("n", written) is None
 
     def test_a_name_stands_for_one_class(self) -> None:

@@ -14,10 +14,10 @@ from .. import clock, settings
 from ..errors import BadSetup
 from ..stores import Entry, MemoryStore
 from ..stores.codec import Codec
+from ..stores.codec.sealed import SealedCodec, is_signed
 from ..stores.ledger import Ledger, Verdict
 from ..stores.shared import SharedStore
 from ..stores.tiered import TieredStore
-from .cache_sealed import SealedCodec, is_signed
 
 MISSING: Final = "{where} needs redis, which is not installed: pip install 'headway[redis]'"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from headway import clock
-from headway.stores.breaker import Breaker
+from headway.stores.tiered.breaker import Breaker
 from headway.testing import FakeClock
 
 EVERY_S = 0.5

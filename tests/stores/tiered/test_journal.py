@@ -2,9 +2,10 @@
 
 import pytest
 
-from headway.stores import Entry, journal
-from headway.stores.journal import Journal
-from headway.stores.marks import Marks
+from headway.stores import Entry
+from headway.stores.tiered import journal
+from headway.stores.tiered.journal import Journal
+from headway.stores.tiered.marks import Marks
 
 
 def entry(value: str, size_bytes: int = 10) -> Entry:

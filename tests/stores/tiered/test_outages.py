@@ -7,8 +7,8 @@ import pytest
 from headway import clock, events
 from headway.events import Event, StoreFailed, StoreStateChanged
 from headway.stores import MemoryStore
-from headway.stores.repair import BATCH
 from headway.stores.tiered import TieredStore
+from headway.stores.tiered.repair import BATCH
 from headway.testing import FakeClock
 from headway.testing.clock import settle
 from tests.stores.tiered.conftest import entry, put, read

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, TypeVar
 
-from .. import clock
+from ... import clock
 
 T = TypeVar("T")
 Work = Callable[[], Awaitable[T]]

@@ -11,23 +11,23 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Literal
 
-from .. import clock
-from ..clock import Duration
-from ..errors import BadSetup
+from ... import clock
+from ...clock import Duration
+from ...errors import BadSetup
+from ..entry import Entry, Key, StoreStatistics
+from ..memory import MemoryStore
+from ..shared import Ending, Lease, SharedStore
 from .attempt import AtMost, OutOfReach
 from .breaker import Breaker
-from .entry import Entry, Key, StoreStatistics
-from .hearing import Hearing, tag_of
 from .journal import Announcement, Journal
+from .leases import TierLeases
 from .marks import Marks
-from .memory import MemoryStore
 from .memory_contents import held, is_void, keys_held, uses
+from .news import Hearing, tag_of
 from .repair import Repair
 from .second_tier import SecondTier
-from .shared import Ending, Lease, SharedStore
-from .tier_leases import TierLeases
-from .tier_statistics import as_served, of_both
-from .writing import Writing
+from .sending import Writing
+from .statistics import as_served, of_both
 
 log = logging.getLogger("headway.stores")
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from .. import clock, events
-from ..scope import current
+from ... import clock, events
+from ...scope import current
+from ..entry import Entry, Key
 from .attempt import OutOfReach, Refused
-from .entry import Entry, Key
 from .journal import Journal
 from .second_tier import Here, SecondTier, settle
 

@@ -10,8 +10,9 @@ import hmac
 
 import msgspec
 
-from ..stores import Entry, compression
-from ..stores.codec import (
+from ..entry import Entry
+from . import compression
+from .codec import (
     _BODY_AT,
     _COMPRESSED,
     _FLAGS_OF,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Final
 
-from .entry import Entry, Key
+from ..entry import Entry, Key
 
 MAX_ANNOUNCEMENTS: Final = 10_000
 

@@ -22,10 +22,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ..errors import Unstorable
-from ..stream import Stream
-from .value_classes import layout_called, layout_of, register, set_built_in
-from .value_layouts import ABSENT, Absent, Layout, unstorable
+from ...errors import Unstorable
+from ...stream import Stream
+from .classes import layout_called, layout_of, register, set_built_in
+from .layouts import ABSENT, Absent, Layout, unstorable
 
 __all__ = ["from_form", "is_plain", "register", "to_form"]
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from types import MemberDescriptorType
 from typing import Any, Final, Protocol
 
-from ..errors import Unstorable
+from ...errors import Unstorable
 
 _HEAP_TYPE: Final = 1 << 9
 """Set in the flags of classes that were made by a class statement, not in C."""

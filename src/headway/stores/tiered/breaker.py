@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Literal
 
-from .. import clock
+from ... import clock
 
 
 class Breaker:

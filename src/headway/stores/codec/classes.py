@@ -21,8 +21,8 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from ..errors import BadSetup
-from .value_layouts import (
+from ...errors import BadSetup
+from .layouts import (
     Dataclass,
     Enumeration,
     Layout,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from ..entry import Key
+from ..shared import Ending, Lease
 from .attempt import OutOfReach
-from .entry import Key
 from .second_tier import SecondTier
-from .shared import Ending, Lease
 
 _ALONE: Final = "alone"
 

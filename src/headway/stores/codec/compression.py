@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 from typing import Any, Final
 
-from ..errors import BadSetup
+from ...errors import BadSetup
 
 MOST_UNFOLDED_BYTES: Final = 16 * 1024 * 1024
 """What is larger is not compressed, and nothing unfolds to more, whatever it claims."""

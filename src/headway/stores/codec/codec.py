@@ -21,12 +21,12 @@ from typing import Any, Final
 
 import msgspec
 
-from ..errors import BadSetup, Unstorable
+from ...errors import BadSetup, Unstorable
+from ..entry import Entry
+from ..size import parse_bytes
 from . import compression
-from .entry import Entry
-from .size import parse_bytes
-from .value_classes import register
-from .value_layouts import type_name
+from .classes import register
+from .layouts import type_name
 from .values import from_form, is_plain, to_form
 
 __all__ = ["Codec", "register"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from .entry import StoreStatistics
+from ..entry import StoreStatistics
 
 
 def of_both(

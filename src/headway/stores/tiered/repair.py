@@ -12,13 +12,13 @@ from functools import partial
 from typing import Final
 from weakref import ReferenceType, ref
 
-from .. import bridge, clock, events
-from ..scope import current
+from ... import bridge, clock, events
+from ...scope import current
+from ..entry import Entry, Key
 from .attempt import AtMost, OutOfReach, Refused
-from .entry import Entry, Key
 from .journal import Journal
 from .second_tier import SecondTier
-from .writing import Writing
+from .sending import Writing
 
 log = logging.getLogger("headway.stores")
 

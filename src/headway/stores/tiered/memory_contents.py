@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .entry import Entry, Key
-from .memory import MemoryStore
+from ..entry import Entry, Key
+from ..memory import MemoryStore
 
 # These read what is private to MemoryStore, and change nothing there, not even its statistics.
 

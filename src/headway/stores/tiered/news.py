@@ -7,12 +7,12 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..errors import NoKey
-from .entry import Key
+from ...errors import NoKey
+from ..entry import Key
+from ..ledger import Change, Gap, Ledger, News, tag_of_key
+from ..memory import MemoryStore
 from .journal import Journal
-from .ledger import Change, Gap, Ledger, News, tag_of_key
 from .marks import Marks
-from .memory import MemoryStore
 from .memory_contents import held
 
 

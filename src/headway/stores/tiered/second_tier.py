@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
+from ..entry import Entry, Key
+from ..shared import SharedStore
 from .attempt import AtMost, OutOfReach, Patience, Refused, Work
 from .breaker import Breaker
-from .entry import Entry, Key
-from .shared import SharedStore
 
 T = TypeVar("T")
 Waiter = asyncio.Future[Any]
