@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
-from ...stores.value_classes import register
+from ...stores.codec.classes import register
 from .answer import Head, Whole
 
 
