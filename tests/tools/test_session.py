@@ -8,8 +8,11 @@ from contextvars import copy_context
 import pytest
 
 import headway
-from headway import BadSetup, HeadwayError, MemoryStore
+from headway import BadSetup, HeadwayError, MemoryStore, clock
+from headway.testing import FakeClock
 from headway.tools import Effects, Guard, Session, current_session, session, tool
+from headway.tools.results import Keeping
+from tests.policies.work import on_threads
 from tests.tools.data import Data
 
 
@@ -117,28 +120,28 @@ def test_threads() -> None:
 
 
 async def test_plain_functions_called_from_async_code() -> None:
-    runs = []
+    runs, go_on = [], threading.Event()
 
     @tool(reads=["company:{symbol}"])
     def read(symbol: str) -> int:
         runs.append(symbol)
+        go_on.wait(5)
         return len(runs)
 
-    async with session():
-        answers = await asyncio.gather(*[asyncio.to_thread(read, "KO") for _ in range(8)])
-    assert answers == [1] * 8
+    async with session() as mine:
+        asked = [asyncio.create_task(asyncio.to_thread(read, "KO")) for _ in range(4)]
+        await until_joined(mine, 3)
+        go_on.set()
+        assert await asyncio.gather(*asked) == [1] * 4
 
 
 def test_plain_code_at_once_on_many_threads() -> None:
-    from tests.policies.work import on_threads
-
-    began = threading.Event()
-    runs = []
+    runs, go_on = [], threading.Event()
 
     @tool(reads=["company:{symbol}"])
     def read(symbol: str) -> int:
         runs.append(symbol)
-        began.wait(5)
+        go_on.wait(5)
         return len(runs)
 
     with session() as mine:
@@ -146,10 +149,21 @@ def test_plain_code_at_once_on_many_threads() -> None:
         def ask(number: int) -> int:
             with mine:
                 if number == 0:
-                    threading.Timer(0.1, began.set).start()
+                    asyncio.run(until_joined(mine, 6))
+                    go_on.set()
                 return read("KO")
 
         assert on_threads(8, ask) == [1] * 8
+
+
+async def until_joined(shared: Session, callers: int) -> None:
+    """Return when so many wait for work that others have begun."""
+    cache = shared.results.cache(Keeping("5m"))
+    for _ in range(5_000):
+        if cache.statistics().joined >= callers:
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("they do not come")
 
 
 class TestInsideOneAnother:
@@ -399,6 +413,17 @@ async def test_statistics_say_how_each_tool_was_answered() -> None:
     assert (told.name, told.asked, told.saved) == ("report", 6, 3)
     await data.read("KO")
     assert read.asked == 5  # what was told stays told
+
+
+async def test_a_result_whose_time_was_over_was_not_voided() -> None:
+    data, fake = Data(ttl="10s"), FakeClock()
+    with clock.use(fake), session() as mine:
+        await data.write("KO")
+        await data.read("KO")
+        await fake.advance("11s")
+        await data.read("KO")
+    assert mine.statistics().tools["read"].ran == 2
+    assert mine.statistics().tools["read"].voided == {}
 
 
 async def test_calls_that_fail_count_too() -> None:

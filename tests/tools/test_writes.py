@@ -365,6 +365,40 @@ class TestAmongProcesses:
                 assert await data.read("KO") == "KO 1"
             assert data.runs["read"] == 4
 
+    async def test_what_is_owed_anew_while_it_is_paid_stays_owed(self) -> None:
+        data, server = Data(), Server()
+        view, elsewhere = SharedView(server), session("p", store=SharedView(server))
+        may_return, paid = asyncio.Event(), asyncio.Event()
+        in_time = view.invalidate
+
+        async def slowly(tags: tuple[str, ...]) -> None:
+            await in_time(tags)
+            paid.set()
+            await may_return.wait()
+
+        async def reads_elsewhere() -> str:
+            await paid.wait()
+            with elsewhere:
+                return await data.read("KO")
+
+        reading = asyncio.create_task(reads_elsewhere())
+        with session("p", store=view):
+            view.fails = {"invalidate"}
+            await data.write("KO")
+            view.fails, view.invalidate = set(), slowly  # type: ignore[method-assign, assignment]
+            before = asyncio.create_task(data.read("PEP"))
+            await paid.wait()
+            assert await reading == "KO 1"
+            view.fails, view.invalidate = {"invalidate"}, in_time  # type: ignore[method-assign]
+            await data.write("KO")
+            view.fails = set()
+            may_return.set()
+            await before
+            assert await data.read("KO") == "KO 2"
+            told = view.asked["invalidate"]
+            assert (await data.read.answer("KO")).source == "hit"
+            assert view.asked["invalidate"] == told  # nothing is owed any more
+
     async def test_cancelled_twice_while_the_store_is_told(self) -> None:
         data, view = Data(), SharedView(Server())
         told = asyncio.Event()
