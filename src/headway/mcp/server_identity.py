@@ -9,9 +9,11 @@ from typing import Final
 
 import msgspec
 
-ABOUT_THE_TERMINAL: Final = (
+ABOUT_THE_START: Final = (
     *("COLORTERM", "COLUMNS", "DISPLAY", "HEADWAY", "HEADWAY_*", "LINES", "OLDPWD", "PWD"),
     *("SHLVL", "SSH_*", "TERM", "TERM_*", "TRACEPARENT", "TRACESTATE", "WINDOWID", "XDG_SESSION_*"),
+    *("CLAUDE_CODE_CHILD_NOTES_DIR", "CLAUDE_CODE_LAUNCHED_BY_SESSION_IDS"),
+    *("CLAUDE_CODE_MESSAGING_*", "CLAUDE_CODE_SESSION_ID"),
     "_",
 )
 """Variables that say from where a process was started, not what it may see."""
@@ -23,7 +25,7 @@ def server_identity(
     """The name under which answers of the server are kept.
 
     Everything that may hold a credential, or decide what a server sees, is part of it: its command
-    line, the folder it runs in, and its environment but for ``ABOUT_THE_TERMINAL``. Only who has
+    line, the folder it runs in, and its environment but for ``ABOUT_THE_START``. Only who has
     *secret* could find out from the name what they were.
     """
     seen = {name: value for name, value in environment.items() if not _is_left_out(name)}
@@ -34,7 +36,7 @@ def server_identity(
 
 
 def _is_left_out(name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in ABOUT_THE_TERMINAL)
+    return any(fnmatchcase(name, pattern) for pattern in ABOUT_THE_START)
 
 
 def _texts(environment: Mapping[str, str]) -> list[tuple[str, str]]:
