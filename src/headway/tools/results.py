@@ -58,6 +58,7 @@ class Results:
 
     def __init__(self, store: Store | None = None) -> None:
         self.store: Store = MemoryStore() if store is None else store
+        self._is_own = store is None
         self._caches: dict[Keeping, Cache] = {}
         self._owed: dict[str, int] = {}
         self.written = Written()
@@ -91,6 +92,8 @@ class Results:
 
         What the store cannot be told is owed: nothing is read from it until it has heard.
         """
+        if self._is_own and not self._caches:
+            return  # nothing has ever been asked for here
         try:
             await self.store.invalidate(tags)
         except Exception as error:
