@@ -51,7 +51,7 @@ class Touched(msgspec.Struct, frozen=True, omit_defaults=True):
     def of(
         cls, reads: Iterable[str] = (), writes: Iterable[str] = (), *, exclusive: bool = False
     ) -> Touched:
-        """The record of these resources, each in its canonical form: ``company:NVDA``."""
+        """The record of these resources, such as ``company:NVDA``."""
         return cls(tuple(map(_unnamed, reads)), tuple(map(_unnamed, writes)), exclusive)
 
 
@@ -61,6 +61,8 @@ def _unnamed(resource: str) -> str:
 
 
 def _segment_digest(segment: re.Match[str]) -> str:
+    if segment[0] in (".", ".."):  # ways, not names
+        return segment[0]
     return blake2b(segment[0].encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 

@@ -1,8 +1,17 @@
 """Tools that ran in turn: told as what could have overlapped only if neither is in the way."""
 
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from headway import clock, record
 from headway.events import Event, Touched
-from headway.runs import Receipt, render
+from headway.runs import Receipt, read_run, render
 from headway.runs.tool_turns import InTurn, ToolTurn
+from headway.testing import FakeClock
+from headway.tools import ToolCall, execute_batch, session, tool
+from headway.tools.resources import overlap
 from tests.runs.by_hand import call, near, whole_run
 
 NVDA, AMD, ALL = "company:NVDA", "company:AMD", "company:*"
@@ -163,3 +172,70 @@ def test_no_resource_is_written_down() -> None:
     assert "NVDA" not in written
     assert ":" in written
     assert "/*" in written
+
+
+@pytest.mark.parametrize("one", ["a/b", "a/./b", "a/*", "a/*.py", "*", "a/..", "a//b", "a:b/c"])
+@pytest.mark.parametrize("other", ["a/b", "a/*", "b/*", "a", "a/b/c", "a:b/*", "*"])
+def test_digests_lie_in_each_others_way_as_the_resources_do(one: str, other: str) -> None:
+    (first,), (second,) = Touched.of([one]).reads, Touched.of([other]).reads
+    assert overlap(first, second) == overlap(one, other)
+
+
+@tool(reads=["company:{symbol}"], name="get_filing")
+async def get_filing(symbol: str) -> str:
+    await clock.sleep(2)
+    return f"10-K of {symbol}"
+
+
+@tool(writes=["company:{symbol}"], name="correct")
+async def correct(symbol: str) -> None:
+    await clock.sleep(1)
+
+
+@tool(name="run_sql")
+async def run_sql(symbol: str) -> None:
+    await clock.sleep(1)
+
+
+async def test_tools_say_what_they_touch_and_the_record_does_not_name_it(tmp_path: Path) -> None:
+    fake = FakeClock()
+
+    async def in_turn() -> None:
+        await get_filing("NVDA")
+        await get_filing("AMD")
+        await correct("AMD")
+        await run_sql("AMD")
+
+    with clock.use(fake), record("r", folder=tmp_path) as run, session():
+        work = asyncio.create_task(in_turn())
+        for _ in range(6):
+            await fake.advance(1)
+        await work
+    assert run.path is not None
+    recorded = read_run(run.path).receipt()
+    assert recorded.tools is not None
+    found = recorded.tools.in_turn
+    assert recorded.tools == run.receipt().tools
+    (turn,) = found.turns
+    # NVDA beside AMD; the write waits for the read of AMD, and what is undeclared for all
+    assert (turn.calls, turn.took_s, turn.saved_s_estimated) == (4, near(6), near(2))
+    assert found.exclusive == ("run_sql",)
+    text = run.path.read_text()
+    assert "effects" in text
+    assert not {"NVDA", "AMD", "company"} & set(text.replace('"', " ").replace(":", " ").split())
+
+
+async def test_a_batch_is_in_the_receipt(tmp_path: Path) -> None:
+    fake = FakeClock()
+    calls = [ToolCall(symbol, get_filing, {"symbol": symbol}) for symbol in ("NVDA", "AMD")]
+    with clock.use(fake), record("r", folder=tmp_path) as run, session():
+        work = asyncio.create_task(execute_batch(calls))
+        await fake.advance(2)
+        await work
+    batches = run.receipt().tool_batches
+    assert batches is not None
+    assert (batches.batches, batches.calls, batches.concurrency_peak) == (1, 2, 2)
+    assert batches.speed_up == near(2)
+    tools = run.receipt().tools
+    assert tools is not None
+    assert not tools.in_turn.turns

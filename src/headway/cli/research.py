@@ -130,8 +130,11 @@ def _slow(said: str) -> tuple[float, float]:
     notice, _, warning = said.partition(",")
     try:
         return slow_seconds((notice, warning or notice))
-    except BadSetup as wrong:
-        raise BadSetup(f"--slow {said}: {wrong}") from None
+    except BadSetup:
+        raise BadSetup(
+            f"--slow {said}: say when to give notice and when to warn, the shorter first, "
+            "such as 1s,5s"
+        ) from None
 
 
 def _time_s(max_time: str | None) -> float | None:
