@@ -66,3 +66,54 @@ def test_many_tags_at_once_are_folded_at_once() -> None:
     invalidations.fold()
     assert not invalidations.is_full
     assert invalidations.has_tag_voided(entry("tag 999"))
+
+
+class Watched(dict[str, int]):
+    """Notes every tag that was taken out."""
+
+    def __init__(self, of: dict[str, int]) -> None:
+        super().__init__(of)
+        self.taken: list[str] = []
+
+    def pop(self, tag: str, *default: object) -> int:  # type: ignore[override]
+        self.taken.append(tag)
+        return super().pop(tag, 0)
+
+    def __delitem__(self, tag: str) -> None:
+        self.taken.append(tag)
+        super().__delitem__(tag)
+
+
+def test_a_tag_invalidated_again_is_never_absent_to_who_reads_without_a_lock() -> None:
+    invalidations = Invalidations()
+    invalidations.invalidate(["a"])
+    watched = invalidations._latest = Watched(invalidations._latest)
+    invalidations.invalidate(["a"])
+    assert watched == {"a": 2}
+    assert watched.taken == []
+
+
+def test_the_forgotten_number_is_there_before_its_tag_is_gone() -> None:
+    invalidations = Invalidations(max_tags=2)
+    seen: list[bool] = []
+
+    class Seen(Watched):
+        def __delitem__(self, tag: str) -> None:
+            super().__delitem__(tag)
+            seen.append(invalidations.is_void_on_arrival(entry(tag)))
+
+    for tag in ("a", "b", "c"):
+        invalidations.invalidate([tag])
+    invalidations._latest = Seen(invalidations._latest)
+    invalidations.fold()
+    assert seen == [True, True]
+
+
+def test_a_tag_borne_unsaid_is_void_too_once_it_is_forgotten() -> None:
+    invalidations = Invalidations(max_tags=2)
+    for tag in ("=key", "b", "c"):
+        invalidations.invalidate([tag])
+    assert invalidations.is_tag_void("=key", 0)
+    invalidations.fold()
+    assert invalidations.is_tag_void("=key", 0)
+    assert not invalidations.is_tag_void("=key", 2)

@@ -80,3 +80,27 @@ def test_forgotten_tags_make_verdicts_unknown_never_good() -> None:
 def test_every_key_has_a_tag_of_its_own() -> None:
     assert tag_of_key(("a", 1)) == tag_of_key(("a", 1))
     assert tag_of_key(("a", 1)) != tag_of_key(("a", True))
+
+
+def test_a_tag_heard_of_again_is_never_absent_to_who_reads_without_a_lock() -> None:
+    taken: list[str] = []
+
+    class Watched(dict[str, int]):
+        def pop(self, tag: str, *default: object) -> int:  # type: ignore[override]
+            taken.append(tag)
+            return super().pop(tag, 0)
+
+    ledger = met(count=10)
+    ledger.learn([Change(11, ("a",))])
+    ledger._latest = Watched(ledger._latest)
+    ledger.learn([Change(12, ("a",))])
+    assert ledger.verdict(11, ["a"]) is Verdict.VOID
+    assert taken == []
+
+
+def test_folding_keeps_a_tag_that_was_heard_of_again() -> None:
+    ledger = met(count=0, born=0, max_tags=4)
+    tags = ("again", "b", "c", "d", "again", "e")
+    ledger.learn([Change(number, (tag,)) for number, tag in enumerate(tags, 1)])
+    assert ledger.verdict(0, ["again"]) is Verdict.VOID
+    assert ledger.verdict(0, ["b"]) is Verdict.UNKNOWN

@@ -23,7 +23,7 @@ class Invalidations:
     def __init__(self, max_tags: int = MAX_TAGS) -> None:
         self.count = 0
         self._max_tags = max_tags
-        self._latest: dict[str, int] = {}  # in the order of the numbers, oldest first
+        self._latest: dict[str, int] = {}  # no tag leaves for a moment: readers hold no lock
         self._cleared = 0
         self._forgotten = 0
 
@@ -36,7 +36,6 @@ class Invalidations:
         """Make void what carries one of *tags* and was begun before now."""
         self.count += 1
         for tag in tags:
-            self._latest.pop(tag, None)
             self._latest[tag] = self.count
 
     def clear(self) -> None:
@@ -48,8 +47,11 @@ class Invalidations:
     def fold(self) -> None:
         """Forget all but the newest half of the bound; the owner holds no void entry any more."""
         surplus = len(self._latest) - self._max_tags // 2
-        for tag in list(self._latest)[:surplus]:
-            self._forgotten = self._latest.pop(tag)
+        oldest = sorted(self._latest, key=self._latest.__getitem__)[: max(0, surplus)]
+        if oldest:
+            self._forgotten = self._latest[oldest[-1]]  # first: who misses a tag looks here next
+        for tag in oldest:
+            del self._latest[tag]
 
     def has_tag_voided(self, entry: Entry) -> bool:
         """True if an entry that is held became void by one of its tags."""
@@ -68,4 +70,8 @@ class Invalidations:
             return True
         if not entry.tags:
             return False
-        return entry.mark < self._forgotten or self.has_tag_voided(entry)
+        return self.has_tag_voided(entry) or entry.mark < self._forgotten
+
+    def is_tag_void(self, tag: str, mark: int) -> bool:
+        """True if work marked *mark* must not be let in where *tag* is borne unsaid."""
+        return self._latest.get(tag, 0) > mark or mark < self._forgotten

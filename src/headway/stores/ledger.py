@@ -8,6 +8,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -77,7 +78,7 @@ class Ledger:
         self.count = self.born = self.cleared = self.complete_from = 0
         self._is_met = False
         self._max_tags = max_tags
-        self._latest: dict[str, int] = {}  # in the order of the numbers, oldest first
+        self._latest: dict[str, int] = {}  # no tag leaves for a moment: readers hold no lock
         self._recent: deque[tuple[float, tuple[str, ...]]] = deque(maxlen=max_tags)
         self._lock = threading.RLock()  # a listener may ask back
         self._listeners: tuple[Hearing, ...] = ()
@@ -152,7 +153,6 @@ class Ledger:
     def _note(self, change: Change) -> None:
         if change.tags:
             for tag in change.tags:
-                self._latest.pop(tag, None)
                 self._latest[tag] = change.number
             self._recent.append((clock.monotonic(), change.tags))
         else:
@@ -164,7 +164,8 @@ class Ledger:
 
     def _fold(self) -> None:
         """Forget all but the newest half of the bound."""
-        kept = list(self._latest.items())[-(self._max_tags // 2) :]
+        by_number = sorted(self._latest.items(), key=itemgetter(1))
+        kept = by_number[-(self._max_tags // 2) :]
         self.complete_from = max(self.complete_from, kept[0][1])
         self._latest = dict(kept)
 

@@ -26,7 +26,7 @@ def is_void(memory: MemoryStore, entry: Entry, tag_of_its_key: str | None = None
         return False
     if invalidations.is_void_on_arrival(entry):
         return True
-    return invalidations._latest.get(tag_of_its_key or "", 0) > entry.mark
+    return tag_of_its_key is not None and invalidations.is_tag_void(tag_of_its_key, entry.mark)
 
 
 def uses(memory: MemoryStore) -> int:
