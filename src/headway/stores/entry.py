@@ -57,6 +57,20 @@ class Entry:
         self.size_bytes = size_bytes
         self.is_private = is_private
 
+    def with_mark(self, mark: int) -> Entry:
+        """A copy, as made by work that began at *mark*; the value is the same object."""
+        return Entry(
+            self.value,
+            made_at=self.made_at,
+            fresh_until=self.fresh_until,
+            stale_until=self.stale_until,
+            tags=self.tags,
+            version=self.version,
+            mark=mark,
+            size_bytes=self.size_bytes,
+            is_private=self.is_private,
+        )
+
 
 class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """What a store holds and has done since it was made."""

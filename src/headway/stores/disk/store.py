@@ -205,7 +205,7 @@ class DiskStore:
         if clock.now() >= entry.stale_until:
             return None, "expired"
         try:
-            body = self._codec.encode(name, _marked(entry, mark))
+            body = self._codec.encode(name, entry.with_mark(mark))
         except Unstorable as why:
             log.debug("%s: %s", name, why)
             return None, "refused"
@@ -447,21 +447,6 @@ def _page(connection: sqlite3.Connection, after: int) -> list[tuple[int, str, by
     return connection.execute(
         "SELECT id, name, body FROM entries WHERE id > ? ORDER BY id LIMIT ?", (after, _PAGE)
     ).fetchall()
-
-
-def _marked(entry: Entry, mark: int) -> Entry:
-    if entry.mark == mark:
-        return entry
-    return Entry(
-        entry.value,
-        made_at=entry.made_at,
-        fresh_until=entry.fresh_until,
-        stale_until=entry.stale_until,
-        tags=entry.tags,
-        version=entry.version,
-        mark=mark,
-        size_bytes=entry.size_bytes,
-    )
 
 
 _stores: weakref.WeakSet[DiskStore] = weakref.WeakSet()

@@ -31,7 +31,7 @@ from .hearing import Record
 from .names import Names
 from .tally import Tally
 from .verdicts import TagNumbers
-from .writing import Writing, marked
+from .writing import Writing
 
 log = logging.getLogger("headway.stores")
 
@@ -280,7 +280,7 @@ class RedisStore:
             for name, written in pairs:
                 entry = self._codec.decode(name, written)
                 if entry is not None and clock.now() < entry.stale_until:
-                    command, _ = self._writing.command(name, marked(entry, self.ledger.count))
+                    command, _ = self._writing.command(name, entry.with_mark(self.ledger.count))
                     if command is not None:
                         writes.append(self._write(client, name, command))
             await _all(writes)

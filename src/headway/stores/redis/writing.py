@@ -39,28 +39,12 @@ class Writing:
             tally.expired += 1
             return ("DEL", place), "expired"
         try:
-            written = self._codec.encode(name, marked(entry, mark))
+            written = self._codec.encode(name, entry.with_mark(mark))
         except Unstorable as why:
             tally.refused += 1
             log.debug("%s: %s", name, why)
             return ("DEL", place), "refused"
         return ("SET", place, written, "PX", _ms(left_s)), "kept"
-
-
-def marked(entry: Entry, mark: int) -> Entry:
-    """*entry* with *mark*; the one given stays as it is."""
-    if entry.mark == mark:
-        return entry
-    return Entry(
-        entry.value,
-        made_at=entry.made_at,
-        fresh_until=entry.fresh_until,
-        stale_until=entry.stale_until,
-        tags=entry.tags,
-        version=entry.version,
-        mark=mark,
-        size_bytes=entry.size_bytes,
-    )
 
 
 def _ms(seconds: float) -> int:
