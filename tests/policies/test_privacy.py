@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from headway import BadSetup, Cache, MemoryStore, operation, scope, without
+from headway import BadSetup, Cache, MemoryStore, last_answer, operation, scope, without
+from headway.testing.clock import FakeClock, settle
 from tests.policies.shared_store import Server, SharedView
 from tests.policies.work import Work
 
@@ -120,3 +121,22 @@ def test_a_function_inside_another_needs_a_name_on_a_shared_store() -> None:
     assert "shared" in str(refused.value)
     with pytest.raises(BadSetup, match=r"<lambda>.*name="):
         operation(Cache("15m", store=store))(lambda name: name)
+
+
+async def test_what_takes_the_place_of_a_private_answer_is_private_too(time: FakeClock) -> None:
+    store = SharedView(Server())
+
+    @operation(Cache("1m", stale_for="1h", store=store), name="shop.profile")
+    async def profile(user: str) -> object:
+        known = last_answer()
+        return known.value if known is not None else ["secret of", user]
+
+    with scope(private=True):
+        await profile("ada")
+    await time.advance(61)
+    assert (await profile.answer("ada")).source == "stale"  # asked outside the scope
+    await settle()
+    assert (await profile.answer("ada")).source == "hit"
+    assert [entry.is_private for entry in store.memory.values()] == [True]
+    assert not store.server.entries
+    assert not store.asked

@@ -77,13 +77,13 @@ class Loads:
     ) -> Any:
         """The answer of ``proceed(call)``, kept; or of another process that was quicker.
 
-        *known* is the entry it replaces.
+        *known* is the entry it replaces; what takes a private one's place is private too.
         """
         load = Load(
             key,
             tags_of(self._tags, call),
             Making(known, copies=self._copies),
-            is_private=self._privacy.covers(call),
+            is_private=self._privacy.covers(call) or (known is not None and known.is_private),
         )
         self._under_way.add(load)
         try:
