@@ -151,8 +151,8 @@ class Loads:
             bridge.now_or_background(self._keep_stream(load, stream))
             return
         self._under_way.discard(load)
-        if load.turn is not None and (error is None or isinstance(error, Exception)):
-            load.turn.end_soon()
+        if load.turn is not None and not isinstance(error, GeneratorExit):
+            load.turn.end_soon()  # else its loop was thrown away: the lease runs out by itself
 
     async def _keep_stream(self, load: Load, stream: Stream[Any]) -> None:
         if not self._store.is_local:

@@ -56,15 +56,12 @@ class Access:
         self.seen: set[str] = set()
         self._database: Database | None = None
         self._opening = threading.Lock()
+        # Of its own: opening may wait for another process, and an event loop asks for a thread.
+        self._engaging = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
         self._writer = Writer(self._commit, self.limits.value_bytes)
         self._swept = 0
         self._looked_at = -LOOK_EVERY_S
-
-    @property
-    def is_open(self) -> bool:
-        """False before the first use, and after ``close``."""
-        return self._database is not None
 
     def at_once(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """What *read* gives, on this thread and without waiting.
@@ -97,7 +94,7 @@ class Access:
 
     def on_thread(self, read: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """What *read* gives, once a thread has had time for it."""
-        with self._opening:
+        with self._engaging:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(READERS, "headway disk reader")
             return self._threads.submit(self.patiently, read)
@@ -151,8 +148,9 @@ class Access:
     def close(self) -> None:
         """Write what waits, then let go of everything; the next use opens it again."""
         self._writer.drain()
-        with self._opening:
+        with self._engaging:
             threads, self._threads = self._threads, None
+        with self._opening:
             database, self._database = self._database, None
         if threads is not None:
             threads.shutdown()
@@ -195,15 +193,19 @@ class Access:
             )
 
     def _commit(self, batch: Sequence[AnyWrite]) -> None:
+        is_bare = False
         for _ in range(_TRIES):
             database = self.current()
             try:
-                outcomes = self._transact(database, batch)
+                outcomes = self._transact(database, batch, is_bare)
             except sqlite3.ProgrammingError:
                 if not database.is_closed:
                     raise
                 continue
             except Exception as error:
+                if not (is_bare or is_busy(error) or is_broken(error)):
+                    is_bare = True  # perhaps what is done in passing found no room
+                    continue
                 if self._must_retry(database, error, batch):
                     continue
                 return
@@ -224,15 +226,20 @@ class Access:
         self._mend_or_raise(database, error)
         return True
 
-    def _transact(self, database: Database, batch: Sequence[AnyWrite]) -> list[Any]:
+    def _transact(
+        self, database: Database, batch: Sequence[AnyWrite], is_bare: bool = False
+    ) -> list[Any]:
+        """The outcomes of *batch*; unless *is_bare* some housekeeping is done in passing."""
         with database.writing_lock:
             connection = database.writing
             try:
                 work = Transaction(connection, self.limits, clock.now())
-                seen, self.seen = self.seen, set()
-                work.mark_seen(seen)
+                if not is_bare:
+                    seen, self.seen = self.seen, set()
+                    work.mark_seen(seen)
                 outcomes = [write.apply(work) for write in batch]
-                self._swept = work.sweep(self._swept)
+                if not is_bare:
+                    self._swept = work.sweep(self._swept)
                 work.end()
                 connection.execute("COMMIT")
             except BaseException:

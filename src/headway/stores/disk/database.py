@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 import stat
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from .schema import APPLICATION, FORMAT, PAGE_BYTES, SCHEMA, Books, Damaged, sea
 BUSY_S: Final = 5.0
 OPENING_S: Final = 0.5
 """How long a connection off the event loop waits for another process to end its write."""
+_LOOK_AGAIN_S: Final = 0.005
 
 COUNT: Final = "begun"
 """One byte in it for each file begun; locked by who begins one."""
@@ -31,9 +33,9 @@ _BROKEN: Final = frozenset(
         sqlite3.SQLITE_NOTADB,
         sqlite3.SQLITE_FORMAT,
         sqlite3.SQLITE_MISMATCH,
-        sqlite3.SQLITE_ERROR,  # a table or column that was there is gone
     }
 )
+_GONE: Final = ("no such table", "no such column", "has no column", "columns but")
 _BROKEN_READS: Final = frozenset({sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_DATA})
 _COUNT: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAILS: Final = ("", "-wal", "-shm")
@@ -45,6 +47,8 @@ def is_broken(error: Exception) -> bool:
     if code is None:
         # SQLite's text that is no text has no code of its own.
         return isinstance(error, (Damaged, UnicodeDecodeError)) or "UTF-8" in str(error)
+    if code == sqlite3.SQLITE_ERROR:  # what was there is gone; or the question was no good
+        return any(words in str(error) for words in _GONE)
     return code & 0xFF in _BROKEN or code in _BROKEN_READS
 
 
@@ -100,6 +104,8 @@ class Database:
         self._lent: list[sqlite3.Connection] = []
         self.is_closed = False
         self._count = os.open(path.with_name(COUNT), _COUNT, 0o600)
+        self._close_count = weakref.finalize(self, os.close, self._count)
+        self._close_count.atexit = False
         try:
             self._begun = os.lseek(self._count, 0, os.SEEK_END)
             found = os.stat(path)
@@ -152,9 +158,8 @@ class Database:
             self._forget_count()
 
     def _forget_count(self) -> None:
-        count, self._count = self._count, -1
-        if count >= 0:
-            os.close(count)
+        self._count = -1
+        self._close_count()
 
     def _lend(self) -> sqlite3.Connection:
         with self._lock:
@@ -226,6 +231,7 @@ def open_database(folder: Path, limits: Bounds, born: Callable[[], int]) -> Data
 
     Raises:
         BadSetup: the file is a link, or another user's, or open to others.
+        TimeoutError: another process has begun to make one, and does not come to an end.
         sqlite3.Error, OSError: it cannot be opened or begun; the disk may be full.
     """
     for _ in range(3):
@@ -281,10 +287,24 @@ def refuse_unless_own(path: Path) -> None:
 def _alone(folder: Path) -> Iterator[int]:
     fd = os.open(folder / COUNT, _COUNT, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        _lock(fd, folder)
         yield fd
     finally:
         os.close(fd)
+
+
+def _lock(fd: int, folder: Path) -> None:
+    """Wait for other processes, but not for ever: one may be frozen."""
+    for _ in range(int(BUSY_S / _LOOK_AGAIN_S)):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            threading.Event().wait(_LOOK_AGAIN_S)
+        else:
+            return
+    raise TimeoutError(
+        f"{folder / COUNT}: another process has held it for {BUSY_S:g} s; end that process"
+    )
 
 
 def _newest(folder: Path) -> Path | None:

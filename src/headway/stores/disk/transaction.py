@@ -20,6 +20,7 @@ _MOST_REPLAYED: Final = 32_000  # bytes of tags; of more the others hear that th
 _TAG_BYTES: Final = 100  # in two tables and an index, beside its text twice
 _LOOKED_AT: Final = 16
 _SWEPT: Final = 4
+_ASKED: Final = 500  # tags in one question; SQLite has a bound
 
 
 class Row(NamedTuple):
@@ -229,7 +230,11 @@ def is_void(
     if mark >= books.number:
         return False
     every = (*tags, "=" + name)
-    marks = ", ".join("?" * len(every))
-    row = connection.execute(f"SELECT max(number) FROM tags WHERE tag IN ({marks})", every)
-    latest = row.fetchone()[0]
-    return latest is not None and latest > mark
+    some = (every[first : first + _ASKED] for first in range(0, len(every), _ASKED))
+    return any(_latest(connection, tags) > mark for tags in some)
+
+
+def _latest(connection: sqlite3.Connection, tags: Sequence[str]) -> int:
+    marks = ", ".join("?" * len(tags))
+    row = connection.execute(f"SELECT max(number) FROM tags WHERE tag IN ({marks})", tags)
+    return row.fetchone()[0] or 0

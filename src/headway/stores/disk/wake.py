@@ -30,7 +30,8 @@ class Bell:
     """Rings for every loop of every process that attends in *folder*; *hear* gets what was said.
 
     ``hear`` is called on the loop with all messages that had come. A socket nobody answers at any
-    more, as that of a killed process, is removed by who finds it.
+    more, as that of a killed process, is removed by who finds it. The loops hold it weakly: it
+    closes when nobody else has it any more.
     """
 
     def __init__(self, folder: Path, hear: Hear) -> None:
@@ -43,6 +44,9 @@ class Bell:
         except BaseException:
             os.close(self._fd)
             raise
+        self.close = weakref.finalize(self, _let_go, self._ears, self._mouth, self._fd)
+        """Hear and say nothing more; on a loop that runs it takes effect at its next turn."""
+        self.close.atexit = False
 
     def attend(self, loop: AbstractEventLoop) -> None:
         """Hear on *loop*, the running one, from now on; once is enough.
@@ -62,7 +66,7 @@ class Bell:
             raise
         self._ears[loop] = ear
         weakref.finalize(loop, ear.close).atexit = True
-        loop.add_reader(ear.socket, self._drain, ear.socket)
+        loop.add_reader(ear.socket, _drain, weakref.ref(self), ear.socket)
 
     def ring(self, message: bytes) -> None:
         """Say *message* to all, this process included; never raises, never waits. Any thread."""
@@ -78,20 +82,13 @@ class Bell:
             except OSError:  # full, or gone: who cannot hear will read
                 pass
 
-    def close(self) -> None:
-        """Hear and say nothing more. On the loops that run it takes effect at their next turn."""
-        ears, self._ears = list(self._ears.items()), weakref.WeakKeyDictionary()
-        for loop, ear in ears:
-            _leave(loop, ear)
-        self._mouth.close()
-        os.close(self._fd)
-
     def abandon(self) -> None:
         """In a forked child: the sockets are the parent's; its loop must not be touched."""
+        self.close.detach()
         for ear in self._ears.values():
             ear.socket.close()
             ear.is_open = False
-        self._ears = weakref.WeakKeyDictionary()
+        self._ears.clear()
         self._mouth.close()
         os.close(self._fd)
 
@@ -100,15 +97,9 @@ class Bell:
         is_short = len(os.fsencode(path)) <= _LONGEST_PATH
         return path if is_short else f"/proc/self/fd/{self._fd}/{name}"
 
-    def _drain(self, ear: socket.socket) -> None:
-        heard: list[bytes] = []
-        try:
-            while len(heard) < _MOST_AT_ONCE:
-                heard.append(ear.recv(MOST_BYTES))
-        except OSError:  # nothing more
-            pass
-        if heard:
-            self._hear(heard)
+    def hear(self, messages: Sequence[bytes]) -> None:
+        """Pass on what was said."""
+        self._hear(messages)
 
 
 class _Ear:
@@ -123,6 +114,28 @@ class _Ear:
             self.is_open = False
             self.path.unlink(missing_ok=True)
             self.socket.close()
+
+
+def _drain(reference: weakref.ref[Bell], ear: socket.socket) -> None:
+    heard: list[bytes] = []
+    try:
+        while len(heard) < _MOST_AT_ONCE:
+            heard.append(ear.recv(MOST_BYTES))
+    except OSError:  # nothing more
+        pass
+    bell = reference()
+    if heard and bell is not None:
+        bell.hear(heard)
+
+
+def _let_go(
+    ears: weakref.WeakKeyDictionary[AbstractEventLoop, _Ear], mouth: socket.socket, fd: int
+) -> None:
+    for loop, ear in list(ears.items()):
+        _leave(loop, ear)
+    ears.clear()
+    mouth.close()
+    os.close(fd)
 
 
 def _leave(loop: AbstractEventLoop, ear: _Ear) -> None:

@@ -61,7 +61,7 @@ return text
 knows of, the tags as written, the seconds a tag lasts, the length of the log. Returns the state. A
 server that is full still takes it: all it writes is bounded."""
 
-LEASE: Final = """
+LEASE: Final = """#!lua flags=allow-oom
 local held = redis.pcall('GET', KEYS[1])
 if type(held) == 'string' and string.sub(held, 1, 1) == '@' and redis.call('PTTL', KEYS[1]) > 0 then
   return 0
@@ -69,7 +69,8 @@ end
 redis.call('SET', KEYS[1], '@' .. ARGV[1], 'PX', ARGV[2])
 return 1
 """
-"""Keys: the lease. Arguments: token, milliseconds. Returns 1 if it is ours now."""
+"""Keys: the lease. Arguments: token, milliseconds. Returns 1 if it is ours now. A
+server that is full still gives it, for it is small and ends soon."""
 
 RENEW: Final = """
 if redis.pcall('GET', KEYS[1]) ~= '@' .. ARGV[1] then return 0 end

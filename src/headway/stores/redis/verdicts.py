@@ -9,6 +9,8 @@ from ..entry import Entry
 from ..ledger import Ledger, Verdict
 
 MOST_TAGS: Final = 10_000
+_MOST_DIGITS: Final = 18
+_ABOVE_ALL: Final = 10**_MOST_DIGITS
 
 
 class TagNumbers:
@@ -59,4 +61,8 @@ class TagNumbers:
 
 
 def _number(written: bytes | None) -> int:
-    return int(written) if written is not None and written.isdigit() else 0
+    """Of a tag nobody invalidated 0; what is no number is above all, for it cannot be trusted."""
+    if written is None:
+        return 0
+    is_number = written.isdigit() and len(written) <= _MOST_DIGITS
+    return int(written) if is_number else _ABOVE_ALL
