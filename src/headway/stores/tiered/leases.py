@@ -16,8 +16,9 @@ _ALONE: Final = "alone"
 class TierLeases:
     """Never raises: without the second tier work goes on, once a process instead of once in all.
 
-    Work that takes seconds is about to begin, or to be given back: what is asked here is given
-    more time than a look-up, lest a busy machine pass for a dead store and the work run twice.
+    Work that takes seconds is about to begin, or to be given back: what is asked here may take the
+    hard time-out, lest a busy machine pass for a dead store and the work run twice. A store that
+    answers but takes no leases (it is full, or this user may only read) stays in use for reads.
     """
 
     def __init__(self, tier: SecondTier) -> None:
@@ -27,7 +28,10 @@ class TierLeases:
         """The right to do the work on *key*, or None while somebody else has it."""
         try:
             return await self._tier.ask(
-                partial(self._store.lease, key, seconds), late=self._hand_back, is_patient=True
+                partial(self._store.lease, key, seconds),
+                late=self._hand_back,
+                is_patient=True,
+                may_be_refused=True,
             )
         except OutOfReach:
             return Lease(key, _ALONE, seconds)
@@ -37,7 +41,9 @@ class TierLeases:
         if lease.token == _ALONE:
             return True
         try:
-            return await self._tier.ask(partial(self._store.renew, lease), is_patient=True)
+            return await self._tier.ask(
+                partial(self._store.renew, lease), is_patient=True, may_be_refused=True
+            )
         except OutOfReach:
             return True
 
@@ -46,7 +52,9 @@ class TierLeases:
         if lease.token != _ALONE:
             try:
                 await self._tier.ask(
-                    partial(self._store.release, lease, kept=kept), is_patient=True
+                    partial(self._store.release, lease, kept=kept),
+                    is_patient=True,
+                    may_be_refused=True,
                 )
             except OutOfReach:
                 pass

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from contextvars import Context
-from functools import partial
 from typing import Final
 from weakref import ReferenceType, ref
 
 from ... import bridge, clock, events
 from ...scope import current
 from ..entry import Entry, Key
+from .announcing import Announcing
 from .attempt import AtMost, OutOfReach, Refused
 from .journal import Journal
 from .second_tier import SecondTier
@@ -29,6 +30,40 @@ PACE_S: Final = 0.01
 HEARD_BEFORE_S: Final = 60.0
 """Invalidations of so long before a loss are announced again: not everybody may have heard."""
 
+LATE_S: Final = 2.0
+"""Who has not woken up so long after its time stands still: another takes over."""
+
+
+class Tender:
+    """Who tends the second tier now: a task on an event loop, which may stop without a word."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.task: asyncio.Task[object] | None = None
+        self._wakes_at = math.inf
+
+    def begin(self) -> None:
+        """The running task is at work."""
+        self.loop, self.task = asyncio.get_running_loop(), asyncio.current_task()
+        self._wakes_at = math.inf
+
+    def sleeps(self, seconds: float) -> None:
+        """It will wake up after *seconds*."""
+        self._wakes_at = clock.monotonic() + seconds
+
+    def has_stopped(self) -> bool:
+        """True if its loop is closed, does not run, or did not wake it in time."""
+        if self.loop is None:  # about to begin on the background loop
+            return False
+        is_late = clock.monotonic() > self._wakes_at + LATE_S
+        return is_late or self.loop.is_closed() or not self.loop.is_running()
+
+    def cancel(self) -> None:
+        """End it; from any thread."""
+        if self.loop is not None and self.task is not None:
+            with suppress(RuntimeError):  # that loop is closed
+                self.loop.call_soon_threadsafe(self.task.cancel)
+
 
 class Repair:
     """Probes while the second tier is down, mends when it answers, and asks after it while in use.
@@ -39,8 +74,9 @@ class Repair:
 
     Mending: hear what was missed; announce what was made void here meanwhile; send the writes that
     are still good. If the store had lost its data, also announce again what was heard shortly
-    before, and send what memory holds. It runs on the loop where it was called for, and on the
-    background loop once that one ends. *held* gives what memory holds; tags announced within *own*
+    before, and send what memory holds. It runs on the loop where it was called for, on the
+    background loop once that one ends, and if that one stands still on the next that comes by.
+    *held* gives what memory holds; tags announced within *own*
     are not made void in memory once more.
     """
 
@@ -58,7 +94,7 @@ class Repair:
         held: Callable[[], list[tuple[Key, Entry]]],
     ) -> None:
         self._tier, self._journal, self._writing, self._held = tier, journal, writing, held
-        self._own = own
+        self._announcing = Announcing(tier, own)
         self._name, self._probe_every_s = name, probe_every_s
         self._limit_s = min(tier.hard_s, max(tier.soft_s, probe_every_s))
         self._uses, self._on_quiet = uses, on_quiet
@@ -70,8 +106,7 @@ class Repair:
     def start_anew(self) -> None:
         """In a forked child: nobody works there yet."""
         self._lock = threading.Lock()
-        self._is_tended = False
-        self._working: tuple[asyncio.AbstractEventLoop, asyncio.Task[object]] | None = None
+        self._tender: Tender | None = None
 
     def went_down(self) -> None:
         """Begin to probe, and tell."""
@@ -108,70 +143,75 @@ class Repair:
     def wake(self) -> None:
         """See to it that somebody does what is to be done."""
         with self._lock:
-            if self._is_tended or self._is_closed:
+            if self._is_closed or not self._is_untended():
                 return
-            self._is_tended = True
+            tender = self._tender = Tender()
             self._next_look = clock.monotonic() + self._probe_every_s
-        work = _tend(ref(self))
+        work = _tend(ref(self), tender)
         # Whoever comes by may be driving a call by hand: nothing of that belongs into the task.
         context = Context()
         context.run(current.set, current.get())
         try:
-            task = asyncio.get_running_loop().create_task(work, context=context)
+            tender.loop = asyncio.get_running_loop()
         except RuntimeError:
             bridge.background(work)
         else:
+            tender.task = task = tender.loop.create_task(work, context=context)
             _tasks.add(task)
             task.add_done_callback(_tasks.discard)
 
-    def close(self) -> None:
-        """Stop; what is under way is cut."""
-        self._is_closed = True
-        working = self._working
-        if working is not None:
-            loop, task = working
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(task.cancel)
+    def _is_untended(self) -> bool:
+        return self._tender is None or self._tender.has_stopped()
+
+    def see_to_it(self) -> None:
+        """Take over from who stands still, and begin if the second tier is down."""
+        if not self._tier.breaker.is_up or (self._tender is not None and self._is_untended()):
+            self.wake()
 
     async def finish(self) -> None:
-        """One last try to send what was not sent; what is under way ends."""
-        self.close()
+        """One last try to send what was not sent; nobody tends any more until ``reopen``."""
+        with self._lock:
+            self._is_closed = True
+            tender, self._tender = self._tender, None
+        if tender is not None:
+            tender.cancel()
+        self._on_quiet()
         if self._journal:
             with suppress(OutOfReach, TimeoutError):
                 async with AtMost(self._tier.hard_s):
                     await self._mend()
 
-    def begin(self) -> None:
-        """The running task does the work from now on."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._working = asyncio.get_running_loop(), task
+    def reopen(self) -> None:
+        """The next use begins anew."""
+        self._is_closed = False
 
-    def cut(self) -> None:
-        """The task that does the work is ending with its loop: another must go on."""
-        self._working = None
+    def cut(self, tender: Tender) -> None:
+        """*tender* is ending with its loop: another must go on."""
         with self._lock:
-            self._is_tended = False
+            if self._tender is not tender:
+                return
+            self._tender = None
         self._on_quiet()
         if not self._is_closed and (self._has_work() or not self._tier.breaker.is_up):
             # A thread without a loop, so that the background loop is taken.
             with suppress(RuntimeError):  # the interpreter is ending
                 threading.Thread(target=self.wake, daemon=True).start()
 
-    def wait_s(self) -> float | None:
-        """Seconds until there is something to do; None if there is not, and nobody tends it now."""
+    def wait_s(self, tender: Tender) -> float | None:
+        """Seconds until *tender* has something to do; None if it has not, and is to end."""
         with self._lock:
-            if not self._is_closed:
-                if not self._tier.breaker.is_up:
-                    return self._tier.breaker.wait_s()
-                if self._has_work():
-                    return 0.0
-                wait_s = self._next_look - clock.monotonic()
-                if wait_s > 0:
-                    return wait_s
-                if self._uses() != self._uses_seen:
-                    return 0.0
-            self._is_tended, self._working = False, None
+            if self._tender is not tender:
+                return None
+            if not self._tier.breaker.is_up:
+                return self._tier.breaker.wait_s()
+            if self._has_work():
+                return 0.0
+            wait_s = self._next_look - clock.monotonic()
+            if wait_s > 0:
+                return wait_s
+            if self._uses() != self._uses_seen:
+                return 0.0
+            self._tender = None
         self._on_quiet()
         return None
 
@@ -225,16 +265,13 @@ class Repair:
 
     async def _mend(self) -> dict[str, int]:
         """What was done, counted."""
-        await self._attempt(self._tier.store.catch_up)
+        await self._tier.attempt(self._tier.store.catch_up, limit_s=self._tier.hard_s)
         upto, is_all, tags = self._journal.announcements()
         if self._is_reborn:
             tags = tuple(dict.fromkeys((*self._recent(), *tags)))
         if is_all:
-            with self._own(()):
-                await self._attempt(self._tier.store.clear)
-        if tags:
-            with self._own(tags):
-                await self._attempt(partial(self._tier.store.invalidate, tags))
+            await self._announcing.tell_all()
+        await self._announcing.tell(tags)
         self._journal.all_announced(upto)
         writes = 0
         while batch := self._journal.take(BATCH):
@@ -264,24 +301,22 @@ class Repair:
             log.debug("%s refuses writes: %r", self._tier.store.name, refused.__cause__)
             return 0
 
-    async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
-        await self._tier.attempt(work, limit_s=self._tier.hard_s)
-
 
 _tasks: set[asyncio.Task[None]] = set()
 
 
-async def _tend(reference: ReferenceType[Repair]) -> None:
+async def _tend(reference: ReferenceType[Repair], tender: Tender) -> None:
     """Do what is to be done until there is nothing; holds nobody alive while it waits."""
     repair = reference()
     try:
         while repair is not None:
-            repair.begin()
-            wait_s = repair.wait_s()
+            tender.begin()
+            wait_s = repair.wait_s(tender)
             if wait_s is None:
                 return
             if wait_s > 0:
                 repair = None
+                tender.sleeps(wait_s)
                 await clock.sleep(wait_s)
                 repair = reference()
             else:
@@ -289,5 +324,5 @@ async def _tend(reference: ReferenceType[Repair]) -> None:
     except (asyncio.CancelledError, GeneratorExit):
         repair = repair or reference()
         if repair is not None:
-            repair.cut()
+            repair.cut(tender)
         raise

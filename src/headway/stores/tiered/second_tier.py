@@ -74,9 +74,9 @@ def settle(waiters: Sequence[Waiter], answer: object) -> None:
 class SecondTier:
     """Look-ups of one tick of an event loop go together; who is asked for already is not again.
 
-    Nobody waits longer than *soft_s* for a look-up; the attempt goes on until *hard_s*, and
-    *on_found* is given what comes, late or not: key, its tag, entry, and the mark that was taken
-    before it was asked for.
+    Nobody waits longer than *soft_s* for a look-up, but for the first of all; the attempt goes on
+    until *hard_s*, and *on_found* is given what comes, late or not: key, its tag, entry, and the
+    mark that was taken before it was asked for.
     With *joins_late* a caller may be given what was asked for before it came. *on_down* is called
     when an attempt takes the store down.
     """
@@ -145,18 +145,27 @@ class SecondTier:
             here.waiters.discard(waiter)
 
     async def ask(
-        self, work: Work[T], *, late: Callable[[T], None] | None = None, is_patient: bool = False
+        self,
+        work: Work[T],
+        *,
+        late: Callable[[T], None] | None = None,
+        is_patient: bool = False,
+        may_be_refused: bool = False,
     ) -> T:
         """The answer of *work*, in a task of its own, which goes on if nobody waits any more.
 
-        *late* is given the answer then. A caller who *is_patient* waits ``hard_s`` for it.
+        *late* is given the answer then. A caller who *is_patient* waits ``hard_s`` for it. What
+        *may_be_refused* does not take a store down that is alive.
 
         Raises:
-            OutOfReach: it is down, or failed, or no answer came in time.
+            OutOfReach: it is down, or failed or refused, or no answer came in time.
         """
         here = self._here_if_up()
         waiter = here.waiter()
-        task = here.begin(self.attempt(work, limit_s=self.hard_s, is_patient=is_patient))
+        attempt = self.attempt(
+            work, limit_s=self.hard_s, is_patient=is_patient, may_be_refused=may_be_refused
+        )
+        task = here.begin(attempt)
         task.add_done_callback(partial(_hand_over, waiter, late))
         try:
             answer: T = self._given(await waiter)
@@ -231,12 +240,13 @@ class SecondTier:
             self.errors[name] = self.errors.get(name, 0) + 1
 
     async def _is_alive(self) -> bool:
+        """Also of a store that is down for callers and being mended."""
         try:
             async with AtMost(self.soft_s):
                 await self.store.probe()
         except Exception:
             return False
-        return self.breaker.is_up
+        return True
 
     def _here_if_up(self) -> Here:
         if not self.breaker.is_up:

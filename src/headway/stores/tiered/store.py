@@ -17,6 +17,7 @@ from ...errors import BadSetup
 from ..entry import Entry, Key, StoreStatistics
 from ..memory import MemoryStore
 from ..shared import Ending, Lease, SharedStore
+from .announcing import sound
 from .attempt import AtMost, OutOfReach
 from .breaker import Breaker
 from .journal import Announcement, Journal
@@ -38,8 +39,9 @@ JOURNAL_BYTES: Final = 64_000_000
 class TieredStore:
     """Answers from memory, then from *second*, and goes on from memory while that is down.
 
-    A caller waits for the second tier at most *soft_timeout*; what comes until *hard_timeout* still
-    reaches memory. An error, or no answer in time, takes it down (``state``): nobody waits any
+    A look-up or a write waits for the second tier at most *soft_timeout*; what comes until
+    *hard_timeout* still reaches memory. First contact, a lease and an invalidation may take that
+    long themselves. An error, or no answer in time, takes it down (``state``): nobody waits any
     more, and one probe every *probe_every*, in the background, finds out when it is back. What was
     written and made void meanwhile is told to it then; if it had lost its data, it is given what
     memory holds. While it is down leases are given out here, so that work goes on.
@@ -76,7 +78,7 @@ class TieredStore:
         if soft_s > hard_s:
             raise BadSetup(
                 f"TieredStore(soft_timeout={soft_timeout!r}) is longer than "
-                f"hard_timeout={hard_timeout!r}; a caller waits for the soft one only"
+                f"hard_timeout={hard_timeout!r}; a look-up waits for the soft one only"
             )
         self.memory = MemoryStore() if memory is None else memory
         self.second, self.second_name, self.ledger = second, second.name, second.ledger
@@ -304,11 +306,14 @@ class TieredStore:
         """Make every entry void that carries one of *tags*, here at once and then everywhere.
 
         If the second tier does not answer it is told on its return.
+
+        Raises:
+            BadSetup: a tag is no text that can be written as UTF-8; nothing is void then.
         """
-        tags = tags if isinstance(tags, str) else tuple(tags)
+        tags = sound(tags)
         self.memory.make_void(tags)
         if tags:
-            await self._announce(tuple(tags), partial(self.second.invalidate, tags))
+            await self._announce(tags, partial(self.second.invalidate, tags))
 
     async def clear(self) -> None:
         """Make every entry void, here at once and then everywhere."""
@@ -358,11 +363,17 @@ class TieredStore:
         return await self._leases.wait(key, at_most_s)
 
     async def aclose(self) -> None:
-        """Send what can be sent, and let go of the second tier's connections, files and tasks."""
+        """Send what can be sent, and let go of the second tier's connections, files and tasks.
+
+        The next use opens them again.
+        """
         await self._repair.finish()
-        with suppress(TimeoutError):
-            async with AtMost(self._tier.hard_s):
-                await self.second.aclose()
+        try:
+            with suppress(TimeoutError):
+                async with AtMost(self._tier.hard_s):
+                    await self.second.aclose()
+        finally:
+            self._repair.reopen()
 
     def statistics(self) -> StoreStatistics:
         """Of the whole, and in ``tiers`` of memory and of the second tier, as it knows itself."""
@@ -390,8 +401,7 @@ class TieredStore:
         self._is_quiet = True
 
     def _see_to_it(self) -> None:
-        if not self._breaker.is_up:
-            self._repair.wake()
+        self._repair.see_to_it()
 
     def _went_down(self) -> None:
         self._repair.went_down()
