@@ -14,7 +14,7 @@ import pytest
 from headway import Cache, operation
 from headway.stores import MemoryStore
 from headway.stores.tiered import TieredStore
-from tests.stores.tiered.conftest import put, read
+from tests.stores.tiered.conftest import entry, put, read
 from tests.stores.tiered.scripted_second import ScriptedSecond, Shelf
 
 
@@ -23,7 +23,7 @@ def made(shelf: Shelf) -> TieredStore:
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 5
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -207,4 +207,36 @@ def test_a_child_of_fork_probes_for_itself() -> None:
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert store.state == "down"
+    asyncio.run(store.aclose())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_of_fork_looks_after_the_second_tier_itself() -> None:
+    shelf = Shelf()
+    store = made(shelf)
+
+    def use() -> None:  # as a sync program: memory answers, nobody asks the second tier
+        store.memory.keep("key", entry("value", store.mark()))
+        assert store.peek("key") is not None
+
+    use()
+    wait_for(lambda: store.attempts > 0)
+    use()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            before = store.attempts
+
+            def is_asked() -> bool:
+                use()
+                return store.attempts > before + 1
+
+            wait_for(is_asked)
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
     asyncio.run(store.aclose())

@@ -433,3 +433,14 @@ async def test_closing_does_not_wait_for_ever(
     closing = asyncio.create_task(store.aclose())
     await time.advance(1.01)
     await closing
+
+
+async def test_writes_that_found_no_room_are_told_in_the_statistics(
+    store: TieredStore, shelf: Shelf
+) -> None:
+    assert store.statistics().errors == {}
+    store._journal._max_bytes = 1
+    await taken_down(store, shelf)
+    for key in "abc":
+        await put(store, key, "value")
+    assert store.statistics().errors["not sent: no room"] == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Final
 
@@ -24,6 +24,7 @@ class Journal:
 
     def __init__(self, max_bytes: int) -> None:
         self.dropped = 0
+        """Writes that found no room and were never sent."""
         self._max_bytes = max_bytes
         self._writes: dict[Key, Entry] = {}
         self._bytes = 0
@@ -73,6 +74,14 @@ class Journal:
             self._number += 1
             self._announcements[self._number] = tags
             return self._number
+
+    def covers(self, tags: Collection[str]) -> bool:
+        """Whether the store was not told yet of an invalidation of one of *tags*, or of all."""
+        if not self._announcements:
+            return False
+        with self._lock:
+            pending = list(self._announcements.values())
+        return any(not group or not set(group).isdisjoint(tags) for group in pending)
 
     def announced(self, number: int, tags: Announcement) -> None:
         """The store knows of *number*, if it is of *tags* still and was not made one of all."""

@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from ...errors import NoKey
 from ..entry import Key
@@ -14,6 +15,10 @@ from ..memory import MemoryStore
 from .journal import Journal
 from .marks import Marks
 from .memory_contents import held
+
+Hears = Callable[[News], None]
+
+_HEARD: Final = object()
 
 
 def tag_of(key: Key) -> str | None:
@@ -25,30 +30,45 @@ def tag_of(key: Key) -> str | None:
 
 
 class KeysByTag:
-    """Which key that memory holds has a tag; bounded by what memory holds, and as much again."""
+    """Which key that memory holds has a tag; bounded by what memory holds, and as much again.
+
+    Any thread may call.
+    """
 
     def __init__(self, memory: MemoryStore) -> None:
         self._memory = memory
         self._keys: dict[str, Key] = {}
         self._bound = 2 * memory.max_entries
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """In a forked child: nobody else holds the lock."""
+        self._lock = threading.Lock()
 
     def add(self, tag: str, key: Key) -> None:
-        """*key* is about to be kept."""
-        self._keys[tag] = key
-        if len(self._keys) > self._bound:
-            pairs = list(self._keys.items())
-            self._keys = {t: k for t, k in pairs if k == key or held(self._memory, k) is not None}
+        """*key* was kept just now."""
+        with self._lock:
+            self._keys[tag] = key
+            if len(self._keys) > self._bound:
+                pairs = self._keys.items()
+                self._keys = {t: k for t, k in pairs if held(self._memory, k) is not None}
 
     def pop(self, tag: str) -> Key | None:
         """The key with *tag*, which is about to be forgotten."""
-        return self._keys.pop(tag, None)
+        with self._lock:
+            return self._keys.pop(tag, None)
 
 
 class Hearing:
     """Makes void in memory what was made void elsewhere, and keeps the two counts together.
 
     What this process itself announces is void here already: within ``own`` it is heard once without
-    effect, so that what was made since is not void as well.
+    effect, so that what was made since is not void as well. News do not say whose they are, so that
+    may have been another's: then our own has effect, and if that fails, it takes effect all the
+    same. Until then what the journal covers is neither promoted, nor sent, nor, in a strict store,
+    served.
+
+    Listeners hear of what is made void, on any thread: here at once, elsewhere when it is heard of.
 
     *on_loss* is called when the shared store has lost its data, *on_doubt* when invalidations can
     no longer be heard of. News may come on any thread.
@@ -68,6 +88,7 @@ class Hearing:
         self._memory, self._ledger, self._marks, self._journal = memory, ledger, marks, journal
         self._on_loss, self._on_doubt = on_loss, on_doubt
         self._own: dict[tuple[frozenset[str], object], None] = {}
+        self._listeners: tuple[Hears, ...] = ()
         self.start_anew()
         ledger.listen(_weakly(self))
 
@@ -75,6 +96,12 @@ class Hearing:
         """In a forked child: nobody else holds the lock, and nothing is under way."""
         self._lock = threading.Lock()
         self._own.clear()
+        self.keys.start_anew()
+
+    def listen(self, hears: Hears) -> None:
+        """Call *hears* with whatever is made void from now on; it must be quick."""
+        with self._lock:
+            self._listeners = (*self._listeners, hears)
 
     @contextmanager
     def own(self, tags: tuple[str, ...]) -> Iterator[None]:
@@ -84,9 +111,16 @@ class Hearing:
             self._own[announcement] = None
         try:
             yield
-        finally:
-            with self._lock:
-                self._own.pop(announcement, None)
+        except BaseException:
+            if not self._is_unheard(announcement):
+                self.make_void(tags)
+            raise
+        self._is_unheard(announcement)
+
+    def _is_unheard(self, announcement: tuple[frozenset[str], object]) -> bool:
+        """Whether nothing was taken for *announcement*, and from now on nothing will be."""
+        with self._lock:
+            return self._own.pop(announcement, _HEARD) is None
 
     def meet(self) -> None:
         """Take note of the shared store's count when it is first known."""
@@ -100,7 +134,7 @@ class Hearing:
         self.meet()
         if isinstance(news, Change):
             if not self._is_own(news.tags):
-                self._make_void(news.tags)
+                self.make_void(news.tags, news.number)
             self._marks.heard(news.number)
         elif isinstance(news, Gap):
             self._miss(news.number)
@@ -124,15 +158,18 @@ class Hearing:
                     return True
             return False
 
-    def _make_void(self, tags: tuple[str, ...]) -> None:
-        if not tags:
+    def make_void(self, tags: tuple[str, ...], number: int = 0) -> None:
+        """What bears one of *tags*, or, without any, everything, is void in this process."""
+        if tags:
+            self._memory.make_void(tags)
+        else:
             self._memory.empty()
-            return
-        self._memory.make_void(tags)
         for tag in tags:
             if tag.startswith("=") and (key := self.keys.pop(tag)) is not None:
                 self._memory.drop(key)
                 self._journal.forget(key)
+        for hears in self._listeners:
+            hears(Change(number, tags))
 
 
 def _weakly(hearing: Hearing) -> Callable[[News], None]:

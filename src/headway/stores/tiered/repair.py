@@ -118,8 +118,10 @@ class Repair:
         self.wake()
 
     def was_reborn(self) -> None:
-        """The second tier lost its data."""
-        self._is_reborn = True
+        """The second tier lost its data; what was heard shortly before is to be told again."""
+        if recent := self._recent():
+            self._journal.announce(recent)  # from now on nothing that it covers is promoted
+        self._is_reborn = self._is_cut = True
         self.wake()
 
     def was_cut(self) -> None:
@@ -246,7 +248,7 @@ class Repair:
         if is_back and self._tier.breaker.answered():
             self._is_cut = bool(self._journal)  # what came since is sent in the next step
             self._came_up()
-        if self._is_reborn:
+        if self._is_reborn and not self._is_cut:  # else there is more to tell first
             self._is_reborn = False
             done["entries sent again"] = await self._send_all()
         if any(done.values()):
@@ -267,8 +269,6 @@ class Repair:
         """What was done, counted."""
         await self._tier.attempt(self._tier.store.catch_up, limit_s=self._tier.hard_s)
         upto, is_all, tags = self._journal.announcements()
-        if self._is_reborn:
-            tags = tuple(dict.fromkeys((*self._recent(), *tags)))
         if is_all:
             await self._announcing.tell_all()
         await self._announcing.tell(tags)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec.structs import replace
 
 from ..entry import StoreStatistics
+
+UNSENT: Final = "not sent: no room"
+"""Among the errors: writes that were dropped while the second tier was down."""
 
 
 def of_both(
@@ -17,12 +21,13 @@ def of_both(
     found: int,
     missed: int,
     errors: Mapping[str, int],
+    unsent: int,
 ) -> StoreStatistics:
     """The whole, with its *tiers* by name.
 
     An entry is mostly in both: what ended in both counts once. What memory alone evicted is not
     gone. *found* and *missed* are questions that the second tier answered, and did not; *errors*
-    were met on the way to it.
+    were met on the way to it; *unsent* writes found no room while it was down.
     """
     return StoreStatistics(
         entries=max(memory.entries, second.entries),
@@ -33,7 +38,7 @@ def of_both(
         expired=max(memory.expired, second.expired),
         refused=max(memory.refused, second.refused),
         void=max(memory.void, second.void),
-        errors=dict(errors),
+        errors={**errors, **({UNSENT: unsent} if unsent else {})},
         oldest_s=_older(memory.oldest_s, second.oldest_s),
         tiers={"memory": memory, second_name: second},
     )

@@ -15,6 +15,7 @@ from ... import clock
 from ...clock import Duration
 from ...errors import BadSetup
 from ..entry import Entry, Key, StoreStatistics
+from ..ledger import Verdict
 from ..memory import MemoryStore
 from ..shared import Ending, Lease, SharedStore
 from .announcing import sound
@@ -24,7 +25,7 @@ from .journal import Announcement, Journal
 from .leases import TierLeases
 from .marks import Marks
 from .memory_contents import held, is_void, keys_held, uses
-from .news import Hearing, tag_of
+from .news import Hearing, Hears, tag_of
 from .repair import Repair
 from .second_tier import SecondTier
 from .sending import Writing
@@ -201,6 +202,9 @@ class TieredStore:
             if is_strict:
                 await self._tier.check()
                 checked = self._recall(key)
+                if checked is not None and self._is_announced(checked, tag):
+                    self._missed += 1
+                    return None
                 if checked is not None and checked.mark >= self._marks.sure_from:
                     return checked
             found = (await self._tier.find([(tag, key)]))[0] if tag is not None else None
@@ -219,7 +223,7 @@ class TieredStore:
         self.memory.drop(key)
         if is_strict or doubtful.stale_until <= doubtful.fresh_until:
             return None
-        stale = _copied(doubtful, self.mark())
+        stale = doubtful.with_mark(self.mark())
         stale.fresh_until = min(stale.fresh_until, clock.now())
         self.memory.keep(key, stale)
         return stale
@@ -229,22 +233,27 @@ class TieredStore:
 
         *mark* was taken before it was asked for.
         """
-        entry = _copied(found, mark)
+        entry, tags = found.with_mark(mark), (*found.tags, tag)
+        # What is void here but not there yet first: once it is there, the ledger knows.
+        if self._journal.covers(tags) or self.ledger.verdict(found.mark, tags) is Verdict.VOID:
+            return None
         if is_void(self.memory, entry, tag):
             return None
         there = held(self.memory, key)
         if there is not None and there.made_at > entry.made_at and self._is_certain(there):
             return None if is_void(self.memory, there, tag) else there
-        self._keep(key, entry, tag)
-        if is_void(self.memory, entry, tag):  # heard of on another thread
-            self.memory.drop(key)
-            return None
-        return entry
+        return entry if self._keep(key, entry, tag) else None
 
-    def _keep(self, key: Key, entry: Entry, tag: str | None) -> None:
+    def _keep(self, key: Key, entry: Entry, tag: str | None) -> bool:
+        """Keep *entry* in memory; False if it became void meanwhile, heard of on another thread."""
+        self.memory.keep(key, entry)
         if tag is not None:
             self._hearing.keys.add(tag, key)
-        self.memory.keep(key, entry)
+        if not is_void(self.memory, entry, tag):
+            return True
+        if held(self.memory, key) is entry:
+            self.memory.drop(key)
+        return False
 
     async def set(self, key: Key, entry: Entry) -> None:
         """Keep *entry* in memory at once, and in the second tier; waits for that but a moment.
@@ -267,8 +276,7 @@ class TieredStore:
             if is_void(self.memory, entry):
                 self.memory.keep(key, entry)  # refuses it, and counts that
             return False
-        self._keep(key, entry, tag)
-        if tag is None or entry.is_private:
+        if not self._keep(key, entry, tag) or tag is None or entry.is_private:
             return False
         self._journal.write(key, entry)
         return True
@@ -276,10 +284,14 @@ class TieredStore:
     def _readied(self, key: Key, entry: Entry) -> Entry | None:
         """*entry* for the second tier, marked with its count; None if it must not go there."""
         self._hearing.meet()
-        claim = self._marks.claim()  # before it is looked at
-        if not self._marks.may_be_sent(entry.mark) or is_void(self.memory, entry, tag_of(key)):
+        claim, tag = self._marks.claim(), tag_of(key)  # before it is looked at
+        if not self._marks.may_be_sent(entry.mark) or self._is_announced(entry, tag):
             return None
-        return _copied(entry, claim)
+        return None if is_void(self.memory, entry, tag) else entry.with_mark(claim)
+
+    def _is_announced(self, entry: Entry, tag: str | None) -> bool:
+        """Whether the second tier has yet to hear of an invalidation that voids *entry* there."""
+        return self._journal.covers(entry.tags if tag is None else (*entry.tags, tag))
 
     def _held(self) -> list[tuple[Key, Entry]]:
         """What memory holds that others may have."""
@@ -310,18 +322,16 @@ class TieredStore:
         Raises:
             BadSetup: a tag is no text that can be written as UTF-8; nothing is void then.
         """
-        tags = sound(tags)
-        self.memory.make_void(tags)
-        if tags:
+        if tags := sound(tags):
             await self._announce(tags, partial(self.second.invalidate, tags))
 
     async def clear(self) -> None:
         """Make every entry void, here at once and then everywhere."""
-        self.memory.empty()
         await self._announce((), self.second.clear)
 
     async def _announce(self, tags: Announcement, work: Callable[[], Awaitable[None]]) -> None:
-        number = self._journal.announce(tags)
+        number = self._journal.announce(tags)  # first: who begins to look now must see it
+        self._hearing.make_void(tags)
 
         async def announced() -> None:
             with self._hearing.own(tags):
@@ -337,6 +347,10 @@ class TieredStore:
         except asyncio.CancelledError:
             self._was_cut()
             raise
+
+    def listen(self, hears: Hears) -> None:
+        """Call *hears* with what is made void: here at once, elsewhere when it is heard of."""
+        self._hearing.listen(hears)
 
     async def catch_up(self) -> None:
         """Hear of every invalidation that was acknowledged before this call, or raise."""
@@ -387,6 +401,7 @@ class TieredStore:
             found=self._found,
             missed=self._missed,
             errors=self._tier.errors,
+            unsent=self._journal.dropped,
         )
 
     def _uses(self) -> int:
@@ -417,6 +432,7 @@ class TieredStore:
         self._repair.tell("in doubt", "invalidations were missed")
 
     def _after_fork(self) -> None:
+        self._is_quiet = True
         self._breaker.start_anew()
         self._marks.start_anew()
         self._journal.start_anew()
@@ -433,19 +449,6 @@ def _seconds(name: str, duration: Duration) -> float:
     if seconds <= 0:
         raise BadSetup(f"TieredStore({name}={duration!r}): use more than 0")
     return seconds
-
-
-def _copied(entry: Entry, mark: int) -> Entry:
-    return Entry(
-        entry.value,
-        made_at=entry.made_at,
-        fresh_until=entry.fresh_until,
-        stale_until=entry.stale_until,
-        tags=entry.tags,
-        version=entry.version,
-        mark=mark,
-        is_private=entry.is_private,
-    )
 
 
 _stores: weakref.WeakSet[TieredStore] = weakref.WeakSet()
