@@ -13,9 +13,10 @@ from ..clock import Duration
 from ..errors import BadSetup, NoKey
 from ..keys import digest
 from ..stores import Entry, MemoryStore, Store
-from ..stores.ledger import Change, Ledger, News
+from ..stores.ledger import Change, News
 from ..stores.memory import digest_of_repr
 from ..stores.shared import SharedStore
+from ..stores.tiered import TieredStore
 from ..stream import Stream
 from .cache_statistics import CacheStatistics
 from .freshness import Freshness, Ttl, positive_seconds
@@ -107,7 +108,7 @@ class Cache:
         )
         self._refreshes = Refreshes(self._share, self._loads)
         if self.store.is_shared:
-            _let_hear(self, cast(SharedStore, self.store).ledger)
+            _let_hear(self, cast(SharedStore, self.store))
         self._has_early = refresh_at is not None
         self._hits = self._far_hits = self._stale = self._errors_served = 0
 
@@ -211,7 +212,7 @@ class Cache:
         return own(entry.value, self.copy)
 
     def hear(self, news: News) -> None:
-        """Treat what was invalidated in another process as if it had been done here."""
+        """Treat what was invalidated by others of this store as if it had been done here."""
         if isinstance(news, Change):
             self._detach(self._loads.keys_with(news.tags) if news.tags else self._loads.keys())
             if self._errors is not None:
@@ -275,7 +276,7 @@ class Cache:
         )
 
 
-def _let_hear(cache: Cache, ledger: Ledger) -> None:
+def _let_hear(cache: Cache, store: SharedStore) -> None:
     """Pass news on for as long as the cache lives; a store may outlive many."""
     held = weakref.ref(cache)
 
@@ -283,7 +284,9 @@ def _let_hear(cache: Cache, ledger: Ledger) -> None:
         if (living := held()) is not None:
             living.hear(news)
 
-    ledger.listen(hear)
+    # A tiered store's memory is void at once; its second tier's ledger says so once more, later.
+    listen = store.listen if isinstance(store, TieredStore) else store.ledger.listen
+    listen(hear)
 
 
 def _names_of_tiers(store: Store) -> tuple[str, str]:
