@@ -452,6 +452,22 @@ async def test_a_stream_that_ends_badly_gives_its_lease_back(how: str, time: Fak
     assert time.waiting == 0
 
 
+async def test_a_stream_that_ends_with_the_program_gives_its_lease_back(time: FakeClock) -> None:
+    server, more = Server(), asyncio.Event()
+    one, two = Writer(server, more), Writer(server, more)
+    async with nothing_left_behind():
+        stream: Stream[int] = await one.write("x")
+        waiting = asyncio.create_task(two.write("x"))
+        await settle()
+        stream.recording._end(SystemExit(3))  # the loop may run on, as the background loop does
+        await settle()
+        more.set()
+        assert await (await waiting).collect() == [1, 2]
+        await settle()
+    assert one.store.released == [False]
+    assert time.waiting == 0
+
+
 # --- a store that fails or hangs ------------------------------------------------------------------
 
 

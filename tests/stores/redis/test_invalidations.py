@@ -262,3 +262,16 @@ async def test_another_process_hears_within_50_ms(
     await listener.communicate(b"")  # ends its standard input, and so itself
     took_ms.sort()
     assert took_ms[990] < 50, (took_ms[500], took_ms[990], took_ms[-1])
+
+
+@pytest.mark.parametrize("number", [b"9" * 5_000, b"no number"])
+async def test_a_number_that_is_none_makes_void(
+    store: RedisStore, raw: Redis, namespace: str, number: bytes
+) -> None:
+    await store.catch_up()
+    await store.set("key", entry(tags=("tag",), mark=store.mark()))
+    await store.invalidate(["other"])
+    raw.set(f"{namespace}:t:tag", number)
+    new = RedisStore(store.url, namespace=namespace)
+    assert await value(new, "key") is None
+    await new.aclose()

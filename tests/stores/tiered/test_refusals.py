@@ -114,7 +114,8 @@ def test_a_full_server_gives_leases_and_what_it_holds() -> None:
         await put(store, "key", "value")
         with Redis.from_url(server.url) as raw:
             raw.config_set("maxmemory", 1)
-        assert (lease := await store.lease("key", 2.0)) is not None
+        lease = await store.lease("key", 2.0)
+        assert lease is not None
         assert lease.token != "alone"
         await store.release(lease, kept=False)
         assert await store.refetch("key") is not None

@@ -62,7 +62,8 @@ async def test_another_takes_over_from_one_that_does_not_wake_up(
 ) -> None:
     await use(store)
     tender = store._repair._tender
-    assert tender is not None and not tender.has_stopped()
+    assert tender is not None
+    assert not tender.has_stopped()
     tender.sleeps(-LATE_S - 1)
     await put(store, "other", "value")
     assert store._repair._tender is not tender
