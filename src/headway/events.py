@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -55,6 +56,7 @@ class Touched(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(tuple(map(_unnamed, reads)), tuple(map(_unnamed, writes)), exclusive)
 
 
+@lru_cache(maxsize=4096)
 def _unnamed(resource: str) -> str:
     """*resource* without what it names: it is made from arguments, which are not recorded."""
     return re.sub(r"[^:/*]+", _segment_digest, resource)
