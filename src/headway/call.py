@@ -90,6 +90,8 @@ class Operation:
         self.name = name or f"{run.__module__}.{run.__qualname__}"
         # Closures of one factory, and lambdas, share a qualified name, and must not share answers.
         self.is_local = not name and not {"<locals>", "<lambda>"}.isdisjoint(self.name.split("."))
+        # Every script is called so, and so is its copy in a process that it spawns.
+        self.is_of_script = not name and run.__module__ in ("__main__", "__mp_main__")
         self.identity = (self.name, version, next(self._serial) if self.is_local else 0)
         self.is_method = next(iter(inspect.signature(run).parameters), "") == "self"
         self.has_self_in_key = self.is_method and (

@@ -1,9 +1,22 @@
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from headway import BadSetup, Cache, MemoryStore, last_answer, operation, scope, without
+from headway import (
+    BadSetup,
+    Cache,
+    DiskStore,
+    MemoryStore,
+    RedisStore,
+    TieredStore,
+    last_answer,
+    operation,
+    scope,
+    without,
+)
+from headway.stores.shared import SharedStore
 from headway.testing.clock import FakeClock, settle
 from tests.policies.shared_store import Server, SharedView
 from tests.policies.work import Work
@@ -140,3 +153,24 @@ async def test_what_takes_the_place_of_a_private_answer_is_private_too(time: Fak
     assert [entry.is_private for entry in store.memory.values()] == [True]
     assert not store.server.entries
     assert not store.asked
+
+
+@pytest.mark.parametrize("bare", ["disk", "redis"])
+def test_a_store_without_memory_is_refused_where_all_is_private(bare: str, tmp_path: Path) -> None:
+    store: SharedStore = DiskStore(tmp_path / "c") if bare == "disk" else RedisStore()
+    with pytest.raises(BadSetup, match=r"private=True.*TieredStore\(MemoryStore\(\), store\)"):
+        Cache("1h", store=store, private=True)
+    Cache("1h", store=TieredStore(MemoryStore(), store), private=True)
+
+
+@pytest.mark.parametrize("module", ["__main__", "__mp_main__"])
+def test_a_script_s_function_needs_a_name_on_a_shared_store(module: str) -> None:
+    async def find(name: str) -> int:
+        return 1
+
+    find.__module__, find.__qualname__ = module, "find"
+    cache = Cache("1h", store=SharedView(Server()))
+    with pytest.raises(BadSetup, match=rf'{module}\.find stands in the script.*name="'):
+        operation(cache)(find)
+    operation(cache, name="shop.find")(find)
+    operation(Cache("1h"))(find)

@@ -24,7 +24,7 @@ from .kept_errors import Errors, KeptErrors, anew
 from .last_answer import own
 from .lease import Leases
 from .load import Loads
-from .privacy import Privacy, refuse_local
+from .privacy import Privacy, refuse_nameless
 from .refresh import Refreshes
 from .share import Share
 from .store_failures import StoreFailures
@@ -126,7 +126,7 @@ class Cache:
     def check(self, operation: Operation) -> None:
         """Refuse a tag that no argument fills; on a shared store, a function without a name."""
         refuse_gaps(self.tags, operation)
-        refuse_local(operation, self.store)
+        refuse_nameless(operation, self.store)
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
         if self._off or settings.switched_off:

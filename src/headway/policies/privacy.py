@@ -14,10 +14,21 @@ log = logging.getLogger("headway.policies")
 
 
 class Privacy:
-    """Says of each call of one cache whether its answer may leave the process's memory."""
+    """Says of each call of one cache whether its answer may leave the process's memory.
+
+    Raises:
+        BadSetup: that is never so, and *store* has no memory in which they could stay.
+    """
 
     def __init__(self, store: Store, *, always: bool) -> None:
         self._is_shared, self._always = store.is_shared, always
+        self._has_memory: bool = getattr(store, "takes_private", True)
+        if always and not self._has_memory:
+            raise BadSetup(
+                f"Cache(private=True, store={store!r}) could keep nothing: private answers stay in "
+                "memory, and this store has none; put memory in front: "
+                "TieredStore(MemoryStore(), store)"
+            )
         self._has_warned = False
 
     def covers(self, call: Call) -> bool:
@@ -34,20 +45,25 @@ class Privacy:
             self._has_warned = True
             log.warning(
                 "%s: a %s is known by its identity, which means nothing in another process; its "
-                "answers are kept in memory only. Give the class %s(), or leave the object out: "
+                "answers are %s. Give the class %s(), or leave the object out: "
                 'key=without("self")',
                 call.operation.name,
                 type(call.args[0]).__qualname__,
+                "kept in memory only" if self._has_memory else "not kept",
                 OWN_KEY,
             )
         return True
 
 
-def refuse_local(operation: Operation, store: Store) -> None:
+def refuse_nameless(operation: Operation, store: Store) -> None:
     """Raise ``BadSetup`` for a function without a name of its own on a store that is shared."""
-    if store.is_shared and operation.is_local:
-        raise BadSetup(
-            f"{operation.name} is made inside a function (or is a lambda), so on a shared store "
-            f"({store.name}) its answers could be taken for those of another; give it a name: "
-            f'@operation(..., name="...")'
-        )
+    if not store.is_shared or not (operation.is_local or operation.is_of_script):
+        return
+    if operation.is_local:
+        why, other = "is made inside a function (or is a lambda)", "another"
+    else:
+        why, other = "stands in the script that was started", "another script's function"
+    raise BadSetup(
+        f"{operation.name} {why}, so on a shared store ({store.name}) its answers could be taken "
+        f'for those of {other}; give it a name: @operation(..., name="...")'
+    )

@@ -99,7 +99,8 @@ NEVER: Final = float("inf")
 class Store(Protocol):
     """A place for entries. A reader never sees an entry that is gone, void or replaced.
 
-    ``peek`` answers without awaiting and may say None for what only ``get`` can reach.
+    ``peek`` answers without awaiting and may say None for what only ``get`` can reach. A store
+    without memory of its own, which can take no private entry, says ``takes_private = False``.
     """
 
     name: str

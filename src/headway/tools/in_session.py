@@ -12,7 +12,7 @@ from .. import events, settings
 from ..call import Call, Operation, Place, Proceed
 from ..errors import NoKey
 from ..policies import note
-from ..policies.privacy import refuse_local
+from ..policies.privacy import refuse_nameless
 from ..stores import Store
 from ..stream import Stream
 from .effects import UNKNOWN, Effects, canonical, tags_to_keep, tags_to_void
@@ -76,7 +76,7 @@ class InSession:
     def check(self, operation: Operation) -> None:
         """Refuse, on a shared store, a function without a name of its own."""
         if self._own is not None:
-            refuse_local(operation, self._own.store)
+            refuse_nameless(operation, self._own.store)
 
     def effects(self, call: Call) -> Effects:
         """What *call* reads and writes; if that cannot be told, it may write anything."""
@@ -118,7 +118,7 @@ class InSession:
         except NoKey as error:
             return await self._without_key(call, proceed, error, session)
         if results.store.is_shared:
-            refuse_local(call.operation, results.store)
+            refuse_nameless(call.operation, results.store)
         keeps = call.operation.keeps if self._keeps_of is None else self._keeps_of(call)
         asked = Question(
             lambda: tags_to_keep(self.effects(call) if effects is None else effects), keeps

@@ -74,6 +74,7 @@ class DiskStore:
     name = "disk"
     is_local = False
     is_shared = True
+    takes_private = False
 
     def __init__(
         self,

@@ -63,6 +63,7 @@ class RedisStore:
     name = "redis"
     is_local = False
     is_shared = True
+    takes_private = False
 
     def __init__(
         self,
