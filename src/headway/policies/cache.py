@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any, cast
 
@@ -13,10 +13,9 @@ from ..clock import Duration
 from ..errors import BadSetup, NoKey
 from ..keys import digest
 from ..stores import Entry, MemoryStore, Store
-from ..stores.ledger import Change, News
+from ..stores.ledger import Change, Hearing, News
 from ..stores.memory import digest_of_repr
 from ..stores.shared import SharedStore
-from ..stores.tiered import TieredStore
 from ..stream import Stream
 from .cache_statistics import CacheStatistics
 from .freshness import Freshness, Ttl, positive_seconds
@@ -285,7 +284,7 @@ def _let_hear(cache: Cache, store: SharedStore) -> None:
             living.hear(news)
 
     # A tiered store's memory is void at once; its second tier's ledger says so once more, later.
-    listen = store.listen if isinstance(store, TieredStore) else store.ledger.listen
+    listen: Callable[[Hearing], None] = getattr(store, "listen", store.ledger.listen)
     listen(hear)
 
 
