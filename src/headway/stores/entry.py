@@ -95,6 +95,9 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 NEVER: Final = float("inf")
 
+NO_MARK: Final = -1
+"""The mark of work that began before the store's count was known: it may be void already."""
+
 
 class Store(Protocol):
     """A place for entries. A reader never sees an entry that is gone, void or replaced.
@@ -134,7 +137,10 @@ class Store(Protocol):
         """Make every entry void."""
 
     def mark(self) -> int:
-        """The count of invalidations so far; taken before work begins, given to its entry."""
+        """The count of invalidations so far; taken before work begins, given to its entry.
+
+        ``NO_MARK`` while a shared store's count is not known: no shared store keeps such an entry.
+        """
 
     def statistics(self) -> StoreStatistics:
         """What is kept, and what was found, missed, evicted."""

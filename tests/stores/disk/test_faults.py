@@ -44,7 +44,7 @@ async def main():
     await first.aclose()
     os.chmod(Path(folder, "cache"), 0o500)
     store = DiskStore(Path(folder, "cache"))
-    assert store.mark() == 0
+    begun = store.mark()
     told = []
     for use in (store.get("key"), store.set("key", entry()), store.catch_up(), store.probe()):
         try:
@@ -54,6 +54,8 @@ async def main():
     print(told, bool(store.statistics().errors))
     os.chmod(Path(folder, "cache"), 0o700)
     print((await store.get("key")).value)
+    await store.set("late", entry(mark=begun))
+    print(await store.get("late"), store.statistics().void)
     await store.aclose()
 if os.geteuid() == 0:
     os.chown(folder, 65534, 65534)
@@ -108,7 +110,7 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
         folder.chmod(0o755)
     (tmp_path / "of-nobody").mkdir()
     process = python(READ_ONLY, tmp_path / "of-nobody")
-    assert finish(process) == "[True, True, True, True] True\nvalue\n"
+    assert finish(process) == "[True, True, True, True] True\nvalue\nNone 1\n"
 
 
 def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:

@@ -34,6 +34,23 @@ async def test_killed_and_started_again(own_server: Valkey, frail: RedisStore) -
     assert await value(frail, "late") is None
 
 
+async def test_work_begun_before_the_first_meeting_is_not_kept(own_server: Valkey) -> None:
+    """Nobody knows what was invalidated while it ran."""
+    own_server.kill()
+    store = RedisStore(own_server.url)
+    begun = store.mark()
+    own_server.start()
+    other = RedisStore(own_server.url)
+    await other.invalidate(["company:NVDA"])
+    await store.set("key", entry("old", tags=("company:NVDA",), mark=begun))
+    assert await value(store, "key") is None
+    assert store.statistics().void == 1
+    await store.set("key", entry("new", tags=("company:NVDA",), mark=store.mark()))
+    assert await value(store, "key") == "new"
+    await store.aclose()
+    await other.aclose()
+
+
 async def test_frozen(own_server: Valkey, frail: RedisStore) -> None:
     await asyncio.gather(*[frail.set(n, entry(n)) for n in range(50)])
     own_server.freeze()

@@ -18,7 +18,7 @@ from ... import clock, settings
 from ...errors import BadSetup, Unstorable
 from ...keys import digest
 from ..codec import Codec
-from ..entry import Entry, Key, StoreStatistics
+from ..entry import NO_MARK, Entry, Key, StoreStatistics
 from ..ledger import Ledger
 from ..memory import digest_of_repr
 from ..private_folder import private_folder
@@ -256,15 +256,14 @@ class DiskStore:
     def mark(self) -> int:
         """The count of invalidations heard of; taken before work begins, given to its entry.
 
-        The first call opens the file. 0 if it cannot be opened, which counts as the moment when it
-        first could.
+        The first call opens the file. ``NO_MARK`` as long as it cannot be opened.
         """
         if self.ledger.state is None:
             try:
                 self._access.patiently(self._look_up.state)
             except (sqlite3.Error, OSError, BadSetup):  # counted there
                 pass
-        return self.ledger.count
+        return NO_MARK if self.ledger.state is None else self.ledger.count
 
     def statistics(self) -> StoreStatistics:
         """What is held, the dead that were not yet found among it, and what happened here."""

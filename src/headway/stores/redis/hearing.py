@@ -34,7 +34,7 @@ class Record:
         return self.ledger.meet(state)
 
     def mark_of(self, mark: int) -> int:
-        """*mark*, or for work begun before the first meeting, and so without one: that of then."""
+        """*mark*; for an entry made by hand, which has none (0), that of the first meeting."""
         return mark or self._first
 
 

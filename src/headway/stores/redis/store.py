@@ -20,7 +20,7 @@ from ... import clock
 from ...errors import BadSetup
 from ...keys import digest
 from ..codec import Codec
-from ..entry import Entry, Key, StoreStatistics
+from ..entry import NO_MARK, Entry, Key, StoreStatistics
 from ..memory import digest_of_repr
 from ..shared import Ending, Lease
 from .address import connections_to, shown
@@ -212,9 +212,9 @@ class RedisStore:
     def mark(self) -> int:
         """The count of invalidations heard of; taken before work begins, given to its entry.
 
-        0 before the server was first asked, which counts as the moment when it was.
+        ``NO_MARK`` before the server has first answered.
         """
-        return self.ledger.count
+        return NO_MARK if self.ledger.state is None else self.ledger.count
 
     def statistics(self) -> StoreStatistics:
         """What happened here; entries and bytes are those this process read or wrote last."""
