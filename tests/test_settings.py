@@ -209,6 +209,8 @@ def test_a_store_is_shown_as_it_is_but_for_its_secrets() -> None:
     assert settings.without_password("disk:/a@b/c?d") == "disk:/a@b/c?d"
     assert settings.without_password("redis://u:p@host:1/2") == "redis://***@host:1/2"
     assert settings.without_password("redis://host:1/2") == "redis://host:1/2"
+    assert settings.without_password("redis://[::1]:1/2") == "redis://[::1]:1/2"
+    assert settings.without_password("redis://host:pass/word/2") == "redis://host:***"
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ WAYS = "memory, disk, disk:PATH, redis://HOST:PORT/DB, rediss://HOST:PORT/DB, un
 """How a store is named, for a reader who named none."""
 
 _QUERY = re.compile(r"\?.*", re.DOTALL)
+_NO_PORT = re.compile(r"(\[[^\]]*\]|[^:/?\[]*):(?!\d{0,5}(?:[/?]|$)).*", re.DOTALL | re.ASCII)
+"""What stands after the host is no number: a password whose "@" was forgotten."""
 _DATABASE = re.compile(r"/?\d{0,5}", re.ASCII)
 
 
@@ -23,6 +25,8 @@ def without_password(where: str) -> str:
     before, at, address = rest.rpartition("@")
     if "?" in before:  # whatever comes after may be part of a password
         return f"{scheme}{separator}***"
+    if separator and (found := _NO_PORT.match(address)):
+        address = f"{found[1]}:***"
     return f"{scheme}{separator}{'***@' if at else ''}{_QUERY.sub('?***', address)}"
 
 

@@ -10,14 +10,13 @@ from urllib.parse import urlsplit
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 
 from ...errors import BadSetup
+from ...settings.where import without_password
 
-_SECRETS = re.compile(r"(?<=://).*@|(?<=password=)[^&#]*", re.IGNORECASE | re.DOTALL)
 _OF_THE_POOL = ("connection_class", "max_connections", "timeout")
 
 
-def shown(url: str) -> str:
-    """*url* as it may stand in a message: without user and password."""
-    return _SECRETS.sub(lambda found: "***@" if found[0].endswith("@") else "***", url)
+class _NoAddress(ValueError):
+    """Why a URL is none, in words that quote nothing of it."""
 
 
 def connections_to(url: object, connect_timeout_s: float) -> Callable[[], AbstractConnection]:
@@ -37,8 +36,8 @@ def connections_to(url: object, connect_timeout_s: float) -> Callable[[], Abstra
         kind(**arguments)
     except Exception as error:
         # What the parts of a wrong URL are is anyone's guess: the cause might quote the password.
-        why = type(error).__name__ if "@" in url else str(error)
-        raise BadSetup(f"RedisStore({shown(url)!r}): {why}; {_EXAMPLE}") from None
+        why = str(error) if isinstance(error, _NoAddress) else "a part of it is wrong or unknown"
+        raise BadSetup(f"RedisStore({without_password(url)!r}): {why}; {_EXAMPLE}") from None
     return lambda: kind(**arguments)
 
 
@@ -49,13 +48,15 @@ _EXAMPLE = (
 
 def _arguments(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
-    if parts.scheme in ("redis", "rediss"):
-        if not parts.hostname:
-            raise ValueError("there is no host")
-        if not re.fullmatch(r"/?\d*", parts.path):  # the library would silently take database 0
-            raise ValueError(f"{parts.path!r} is no database number")
-    elif parts.scheme == "unix" and not parts.path:
-        raise ValueError("there is no path")
+    if "://" not in url or parts.scheme not in ("redis", "rediss", "unix"):
+        raise _NoAddress("it begins with none of redis://, rediss://, unix://")
+    if parts.scheme == "unix":
+        if not parts.path:
+            raise _NoAddress("there is no path")
+    elif not parts.hostname:
+        raise _NoAddress("there is no host")
+    elif not re.fullmatch(r"/?\d*", parts.path):  # the library would silently take database 0
+        raise _NoAddress("after the host stands no database number")
     arguments: dict[str, Any] = {**parse_url(url)}
     kind = arguments.get("connection_class", Connection)
     for name in _OF_THE_POOL:

@@ -19,11 +19,12 @@ from logging import DEBUG
 from ... import clock
 from ...errors import BadSetup
 from ...keys import digest
+from ...settings.where import without_password
 from ..codec import Codec
 from ..entry import NO_MARK, Entry, Key, StoreStatistics
 from ..memory import digest_of_repr
 from ..shared import Ending, Lease
-from .address import connections_to, shown
+from .address import connections_to
 from .client import Client, Server
 from .clients import Clients
 from .connections import Command, Reply
@@ -80,7 +81,7 @@ class RedisStore:
         if not namespace:
             raise BadSetup("RedisStore(namespace=''): use a text, such as 'headway'")
         connect = connections_to(url, connect_timeout_s)
-        self.url = shown(url)
+        self.url = without_password(url)
         self.namespace = namespace
         self.name_key = name_key
         self._codec = Codec() if codec is None else codec
