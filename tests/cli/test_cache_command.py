@@ -297,6 +297,30 @@ def test_clear_alone_or_with_both_is_refused(where: str) -> None:
     assert found(where, "n1") == ["one"]
 
 
+def test_a_command_evicts_by_the_bound_of_the_program_that_fills_the_folder(tmp_path: Path) -> None:
+    from headway.stores.disk import DiskStore
+    from headway.stores.disk.bound import bound_of
+
+    async def small() -> int:
+        store = DiskStore(tmp_path / "kept", max_bytes="1MB")
+        await store.catch_up()
+        for number in range(8):
+            entry = kept(random.Random(number).randbytes(100_000))
+            entry.mark = store.mark()
+            await store.set(number, entry)
+        entries = store.statistics().entries
+        await store.aclose()
+        return entries
+
+    entries, where = asyncio.run(small()), f"disk:{tmp_path / 'kept'}"
+    done("clear", "--tag", "nothing bears this", "--store", where)
+    shown = json.loads(done("show", "--store", where, "--json"))
+    assert (shown["entries"], shown["max_bytes"]) == (entries, 1_000_000)
+    (tmp_path / "kept" / "bound").write_text("not a number")
+    assert bound_of(tmp_path / "kept") is None
+    assert json.loads(done("show", "--store", where, "--json"))["entries"] == entries
+
+
 # --- export and warm --------------------------------------------------------------------------
 
 

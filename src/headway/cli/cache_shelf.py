@@ -149,8 +149,12 @@ def _folder(where: str) -> Path:
 def _second(where: str, codec: Codec | None = None) -> WrittenStore:
     if where.startswith("disk"):
         from ..stores.disk import DiskStore
+        from ..stores.disk.bound import bound_of
 
-        return DiskStore(_folder(where), codec=codec)
+        folder = _folder(where)
+        if (max_bytes := bound_of(folder)) is None:
+            return DiskStore(folder, codec=codec)
+        return DiskStore(folder, max_bytes=max_bytes, codec=codec)
     try:
         from ..stores.redis import RedisStore
     except ModuleNotFoundError as missing:

@@ -25,7 +25,7 @@ def without_password(where: str) -> str:
     before, at, address = rest.rpartition("@")
     if "?" in before:  # whatever comes after may be part of a password
         return f"{scheme}{separator}***"
-    if separator and (found := _NO_PORT.match(address)):
+    if separator and not at and (found := _NO_PORT.match(address)):
         address = f"{found[1]}:***"
     return f"{scheme}{separator}{'***@' if at else ''}{_QUERY.sub('?***', address)}"
 

@@ -26,6 +26,7 @@ from ..shared import Ending, Lease
 from ..size import parse_bytes
 from . import leases
 from .access import Access, NotNow
+from .bound import keep_bound
 from .database import bounds
 from .leases import Holder, Waiters
 from .look_up import Found, LookUp, Outcome
@@ -61,7 +62,8 @@ class DiskStore:
     Args:
         folder: made if it is not there; by default ``cache`` in the folder of the settings.
         max_bytes: for the file and the log beside it, 512 KiB at least. A value above an eighth
-            of it is refused. A file moved aside is not counted; there is one at most.
+            of it is refused. A file moved aside is not counted; there is one at most. Noted in
+            the folder, for commands that open it; programs that share one should say the same.
         codec: how entries are written down; with a secret, what others wrote is not read.
         name_key: how a key appears in the log lines of ``headway.stores`` at DEBUG.
 
@@ -93,6 +95,7 @@ class DiskStore:
         if folder is None:
             folder = os.path.join(settings.current().folder, "cache")
         self.folder = private_folder(folder)
+        keep_bound(self.folder, self.max_bytes)
         self.name_key = name_key
         self.ledger = Ledger()
         self._codec = Codec() if codec is None else codec
