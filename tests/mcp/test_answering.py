@@ -551,6 +551,41 @@ async def test_an_answer_is_entered_in_the_books_after_it_has_passed() -> None:
     assert table.answer(2) == text("x")
 
 
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("is_write", [True, False])
+async def test_an_answer_is_not_entered_after_a_change(turns: int, is_write: bool) -> None:
+    table = Table()
+    table.calls(1)
+    table.gives(1, text("old"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if is_write:
+        table.calls(2, "put")
+        table.gives(2, text("done"))
+    else:
+        table.tells("notifications/resources/updated", uri="a://b")
+    await settle()
+    table.calls(3)
+    await settle()
+    assert table.asked[-1] == 3
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_who_joins_just_before_a_change_keeps_nothing_of_it(turns: int) -> None:
+    table = Table()
+    table.calls(1)
+    table.calls(2)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    table.tells("notifications/resources/updated", uri="a://b")
+    await settle()
+    table.gives(1, text("old"))
+    await settle()
+    table.calls(3)
+    await settle()
+    assert table.asked[-1] == 3
+
+
 async def test_who_listens_hears_of_a_call_when_it_begins() -> None:
     heard: list[events.Event] = []
     table = Table()

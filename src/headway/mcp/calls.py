@@ -48,7 +48,8 @@ class _Asked:
     """One call of the client's, until it is answered."""
 
     __slots__ = (
-        *("cancelled_by", "future", "id", "is_awaited", "line", "question", "task", "written_id"),
+        *("as_of", "cancelled_by", "future", "id", "is_awaited", "line", "question", "task"),
+        *("written_id",),
     )
 
     def __init__(self, id: Id, written_id: bytes, line: bytes, question: Question) -> None:
@@ -56,6 +57,8 @@ class _Asked:
         self.task: asyncio.Task[None] | None = None
         self.future: asyncio.Future[bytes] | None = None
         """The server's answer, once it has been asked."""
+        self.as_of = 0
+        """How often something had been forgotten when the server was asked."""
         self.is_awaited = False
         self.cancelled_by: bytes | None = None
 
@@ -70,6 +73,7 @@ class Calls:
         self._upstream: dict[Id, _Asked] = {}
         self._seen: set[Question] = set()
         self._unbooked: dict[Question, _Asked] = {}
+        self._times_forgotten = 0
 
     @property
     def are_waiting(self) -> bool:
@@ -115,6 +119,7 @@ class Calls:
 
     def forget(self, effects: Effects) -> None:
         """What was asked and has not been entered never will be: *effects* may have changed it."""
+        self._times_forgotten += 1
         self._unbooked.clear()
         if effects.exclusive:  # there is no answer left to anything
             self._seen.clear()
@@ -128,7 +133,7 @@ class Calls:
         if asked is None:
             return False
         asked.cancelled_by = asked.cancelled_by or line
-        if asked.task is not None:
+        if asked.task is not None and not asked.task.done():
             asked.task.cancel()
         else:
             self._unbooked.pop(asked.question, None)
@@ -161,6 +166,7 @@ class Calls:
 
     def _ask_server(self, asked: _Asked) -> asyncio.Future[bytes]:
         asked.future = asyncio.get_running_loop().create_future()
+        asked.as_of = self._times_forgotten
         self._upstream[asked.id] = asked
         self._awaited[asked.id] = partial(self._responded, asked, asked.future)
         self._to_server(asked.line + b"\n")
@@ -168,6 +174,8 @@ class Calls:
 
     async def _run(self, asked: _Asked) -> bytes:
         """The server's answer, for this one and all who join it."""
+        if asked.future is not None and asked.as_of != self._times_forgotten:
+            raise Unfinished  # begun before the change, and not in the books when that was entered
         asked.is_awaited = True
         try:
             return await (asked.future or self._ask_server(asked))
