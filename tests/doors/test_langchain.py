@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
+from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool, InjectedToolCallId, ToolException, tool
+from langchain_core.tools import BaseTool, InjectedToolCallId, Tool, ToolException, tool
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import InjectedState, ToolNode, ToolRuntime
 from langgraph.types import Command, interrupt
+from openai import AsyncOpenAI
 from pydantic import Field
 
 from headway.doors.langchain import SharedTools
@@ -229,6 +233,106 @@ async def test_an_interrupt_is_for_the_thread_that_met_it() -> None:
         answer = await graph.ainvoke(Command(resume="yes"), configs[1])
         assert answer["messages"][-1].content == "saw a: yes"
     assert runs == ["a"]
+
+
+class ForUser(AgentMiddleware):
+    """Adds to each call for whom it is, after the model spoke."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__()
+        self.user = user
+
+    def _for_user(self, request: ToolCallRequest) -> ToolCallRequest:
+        call = request.tool_call
+        arguments = {**call["args"], "user": self.user}
+        context = replace(request.runtime, context=self.user)
+        return request.override(tool_call={**call, "args": arguments}, runtime=context)
+
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[..., Any]) -> Any:
+        return handler(self._for_user(request))
+
+    async def awrap_tool_call(self, request: ToolCallRequest, handler: Callable[..., Any]) -> Any:
+        return await handler(self._for_user(request))
+
+
+async def orders(user: str = "nobody") -> str:
+    """The orders of a user."""
+    runs.append(user)
+    return f"orders of {user}"
+
+
+def orders_plainly(user: str = "nobody") -> str:
+    """The orders of a user."""
+    runs.append(user)
+    return f"orders of {user}"
+
+
+async def orders_by_context(runtime: ToolRuntime[str]) -> str:
+    """The orders of a user."""
+    runs.append(runtime.context)
+    return f"orders of {runtime.context}"
+
+
+def asked_through_middleware(
+    client: AsyncOpenAI, function: Callable[..., Any], shared: SharedTools, user: str
+) -> Any:
+    made = tool(function)
+    made.name = "orders"
+    chat = ChatOpenAI(
+        model="gpt-4o-mini",
+        base_url=str(client.base_url),
+        api_key="k",
+        async_client=client.chat.completions,
+    )
+    return create_agent(chat, [made], middleware=[shared, ForUser(user)])
+
+
+@pytest.mark.parametrize("function", [orders, orders_plainly, orders_by_context])
+async def test_what_middleware_further_in_makes_of_the_arguments_counts(
+    client: AsyncOpenAI, function: Callable[..., Any]
+) -> None:
+    shared = SharedTools(
+        {"orders": Effects(reads=("orders",))}, context=lambda request: request.runtime.context
+    )
+    said = []
+    async with session():
+        for user in ("Ada", "Bob", "Ada"):
+            agent = asked_through_middleware(client, function, shared, user)
+            answer = await agent.ainvoke({"messages": [("user", told([("orders", {})]))]})
+            said.append(answer["messages"][-1].content)
+    assert said == ["orders of Ada", "orders of Bob", "orders of Ada"]
+    assert runs == ["Ada", "Bob"]
+
+
+async def test_what_a_tool_reads_is_told_by_the_arguments_it_receives(client: AsyncOpenAI) -> None:
+    shared = SharedTools(
+        {"orders": Effects(reads=("orders:{user}",)), "order": Effects(writes=("orders:Ada",))}
+    )
+    graph = graph_of(tool("order")(look_plainly), shared=shared)
+    asked = {"messages": [("user", told([("orders", {})]))]}
+    async with session():
+        agents = [asked_through_middleware(client, orders, shared, who) for who in ("Ada", "Bob")]
+        for agent in agents:
+            await agent.ainvoke(asked)
+        await ask(graph, ("order", {"name": "b"}))
+        for agent in agents:
+            await agent.ainvoke(asked)
+    assert runs == ["Ada", "Bob", "b", "Ada"]
+
+
+async def test_a_tool_of_one_text_is_shared_by_that_text() -> None:
+    async def look_at(tool_input: str) -> str:
+        return await look(tool_input)
+
+    single = Tool("look", None, "Look at a thing.", coroutine=look_at)
+    effects = {"look": Effects(reads=("things:{tool_input}",))}
+    graph = graph_of(single, shared=SharedTools(effects, context=lambda request: None))
+    one_text = [("look", {"__arg1": name}) for name in ("a", "b")]
+    async with session():
+        for _ in range(2):
+            said = [message.content for message in await ask(graph, *one_text)]
+            assert said == ["saw a", "saw b"]
+    assert runs == ["a", "b"]
 
 
 # --- LangChain's own ways stay -----------------------------------------------------------------

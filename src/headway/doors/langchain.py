@@ -17,7 +17,9 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
+from langchain_core.tools.base import _get_runnable_config_param
 from langgraph.errors import GraphBubbleUp
+from langgraph.prebuilt import ToolRuntime
 from langgraph.types import Command
 
 from .. import bridge
@@ -138,24 +140,45 @@ def _standing_in(
     tool: BaseTool, known: Guarded[ToolCallRequest], request: ToolCallRequest
 ) -> BaseTool:
     """*tool* with its function behind the guard, for one call."""
-    call = partial(known.call, request.tool_call["args"], request)
 
     @functools.wraps(tool._run)
     def run(*args: Any, **kwargs: Any) -> Any:
         async def on_a_thread() -> Any:
             return await bridge.in_thread(partial(tool._run, *args, **kwargs))
 
-        return bridge.now_or_wait(call(on_a_thread, keeps=_is_for_anyone))
+        received = _received(tool, request, args, kwargs)
+        return bridge.now_or_wait(known.call(*received, on_a_thread, keeps=_is_for_anyone))
 
     @functools.wraps(tool._arun)
     async def arun(*args: Any, **kwargs: Any) -> Any:
-        return await call(partial(tool._arun, *args, **kwargs), keeps=_is_for_anyone)
+        received = _received(tool, request, args, kwargs)
+        call = partial(tool._arun, *args, **kwargs)
+        return await known.call(*received, call, keeps=_is_for_anyone)
 
     stand_in = tool.model_copy()
     # Past pydantic, which lets no method be replaced; what LangChain asks of them, wraps has kept.
     object.__setattr__(stand_in, "_run", run)
     object.__setattr__(stand_in, "_arun", arun)
     return stand_in
+
+
+def _received(
+    tool: BaseTool, request: ToolCallRequest, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[dict[str, Any], ToolCallRequest]:
+    """The arguments as the function gets them, and the request that has these.
+
+    Middleware inside this one may have changed what the model said, so that does not tell.
+    """
+    function: Any = _function(tool) or tool._run
+    named = inspect.signature(function).bind_partial(*args).arguments if args else {}
+    injected = {_get_runnable_config_param(tool._run), _get_runnable_config_param(function)}
+    given = tool._filter_injected_args({**named, **kwargs})
+    arguments = {name: given[name] for name in given if name not in injected}
+    changed: dict[str, Any] = {"tool_call": {**request.tool_call, "args": arguments}}
+    for value in kwargs.values():
+        if isinstance(value, ToolRuntime):
+            changed |= {"runtime": value, "state": value.state}
+    return arguments, request.override(**changed)
 
 
 def _is_for_anyone(result: object) -> bool:
