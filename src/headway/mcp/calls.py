@@ -135,7 +135,7 @@ class Calls:
         asked.cancelled_by = asked.cancelled_by or line
         if asked.task is not None and not asked.task.done():
             asked.task.cancel()
-        else:
+        elif not asked.is_awaited:
             self._unbooked.pop(asked.question, None)
             self._cancel_upstream(asked)
         return True
