@@ -370,6 +370,28 @@ def test_another_installation_is_warmed_without_knowing_the_classes(
     assert 100 <= shown["oldest_s"] < 130
 
 
+def test_what_is_signed_is_left_out_with_a_word_and_a_program_moves_it(
+    where: str, folder: Path
+) -> None:
+    signed = Codec(secret="x" * 32)
+    fill(where, {"n1": kept("one", "company:NVDA")}, signed)
+    fill(where, {"o1": kept("other")})
+    ran = cache("export", "kept.headway", "--store", where)
+    assert (ran.exit_code, ran.stdout[:9]) == (1, "1 entries")
+    assert "1 left out: signed" in ran.stderr
+    assert count_entries(folder / "kept.headway") == 1
+
+    async def moved() -> list[object]:
+        old, new = store_at(where, signed), store_at(f"disk:{folder / 'other'}", signed)
+        assert await new.load([pair async for pair in old.scan()]) == 1  # type: ignore[attr-defined]
+        entries = await new.get_many(["n1", "o1"])
+        await old.aclose()
+        await new.aclose()
+        return [None if entry is None else entry.value for entry in entries]
+
+    assert asyncio.run(moved()) == ["one", None]
+
+
 def test_a_file_that_is_cut_off_anywhere_is_refused_whole(folder: Path) -> None:
     where = f"disk:{folder / 'kept'}"
     fill(where, COMPANIES)

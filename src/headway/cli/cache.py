@@ -108,30 +108,40 @@ def export(
 ) -> None:
     """Write kept answers to a file, which `headway cache warm` brings into another store.
 
-    The file holds answers: treat it as you treat them.
+    The file holds answers: treat it as you treat them. Ends with 1 if some were left out because
+    they are signed: another store takes only what is marked anew, and that needs the secret.
     """
     from .cache_file import write_entries
 
     tags = frozenset(_checked(tag))
+    signed: list[str] = []
 
     async def work(shelf: Shelf) -> str:
-        count = await write_entries(file, _chosen(shelf, tags), force=force)
+        count = await write_entries(file, _chosen(shelf, tags, signed.append), force=force)
         return f"{count:,} entries of {shelf.name} are in {file}"
 
     typer.echo(_on(store, work))
+    if signed:
+        typer.echo(
+            f"headway: {len(signed):,} left out: signed with a secret, which this "
+            "command does not have; a program whose stores have it moves them, with scan and load",
+            err=True,
+        )
+        raise typer.Exit(FAILED)
 
 
-async def _chosen(shelf: Shelf, tags: frozenset[str]) -> AsyncIterator[Written]:
-    """What can be served; of what is signed nothing is known, so it goes along unless a tag is."""
+async def _chosen(
+    shelf: Shelf, tags: frozenset[str], leave_out: Callable[[str], None]
+) -> AsyncIterator[Written]:
+    """What can be served; the names of what is signed, of which no more is known, are told."""
     from ..stores import Entry
 
     async for name, written, found in shelf.walk():
         if isinstance(found, Entry):
-            is_chosen = not tags or not tags.isdisjoint(found.tags)
-        else:
-            is_chosen = found == "signed" and not tags
-        if is_chosen:
-            yield name, written
+            if not tags or not tags.isdisjoint(found.tags):
+                yield name, written
+        elif found == "signed":
+            leave_out(name)
 
 
 @app.command()
