@@ -319,6 +319,19 @@ async def test_a_read_begun_before_a_write_is_neither_kept_nor_joined_after_it()
     assert table.answer(1) == text("old")
 
 
+async def test_a_last_line_without_its_end_counts_too() -> None:
+    table = Table()
+    table.calls(1)
+    await settle()
+    table.gives(1, text("old"))
+    await settle()
+    write = b'{"id":2,"method":"tools/call","params":{"name":"put"}}'
+    table.proxy.from_client(write, end=b"")
+    table.calls(3)
+    await settle()
+    assert table.asked == [1, 2, 3]
+
+
 async def test_writes_are_never_merged() -> None:
     table = Table()
     for id in (1, 2):

@@ -34,6 +34,16 @@ def test_the_client_s_bytes_reach_the_server_as_they_are() -> None:
     assert process.returncode == 0
 
 
+def test_a_call_on_a_last_line_without_its_end_is_read() -> None:
+    call = b'{"id":%d,"method":"tools/call","params":{"name":"get","arguments":{}}}'
+    lines = b"\n".join([call % 1, call % 2])
+    command = [*HEADWAY, "mcp", "--read", "get", "--", *ECHO]
+    process = subprocess.run(command, input=lines, capture_output=True)
+    first, second = [json.loads(line) for line in process.stdout.splitlines()]
+    assert (first["id"], second["id"]) == (1, 2)
+    assert second["result"] == first["result"]  # one run: the server echoes the id it was asked by
+
+
 def test_junk_goes_to_stderr_with_one_line_each() -> None:
     with Conversation() as talk:
         lines = ["Starting...", "[INFO] ready", "[1]", "[]", '{"half": ', "", '"text"']

@@ -95,17 +95,18 @@ class Proxy:
 
     # --- from the client ----------------------------------------------------------------------
 
-    def from_client(self, line: bytes) -> None:
-        """A line that the client sent."""
-        self._down.take(partial(self._deal_with_clients, line))
+    def from_client(self, line: bytes, end: bytes = b"\n") -> None:
+        """A line that the client sent, and what ended it: nothing, if it is the client's last."""
+        self._down.take(partial(self._deal_with_clients, line, end))
 
-    def _deal_with_clients(self, line: bytes) -> None:
+    def _deal_with_clients(self, line: bytes, end: bytes) -> None:
         seen = peek(line)
         if isinstance(seen, list):
-            self._deal_with_batch(line, seen, self._fate_in_batch, self._down, self._to_server)
+            decide = self._fate_in_batch
+            self._deal_with_batch(line, seen, decide, self._down, self._to_server, end)
             return
         fate = PASS if seen is None else _decided(self._fate_of_clients, line, seen)
-        self._send(line + b"\n", fate, self._down, self._to_server)
+        self._send(line + end, fate, self._down, self._to_server)
 
     def _fate_of_clients(self, line: bytes, seen: Message) -> Fate:
         if isinstance(seen.method, UnsetType):
@@ -257,13 +258,14 @@ class Proxy:
         decide: Decide,
         way: InOrder,
         send: Send,
+        end: bytes = b"\n",
     ) -> None:
         fates = [_fate_of_part(part, decide) for part in parts]
         left = [part for part, fate in zip(parts, fates, strict=True) if fate.passes]
         whole = line if len(left) == len(parts) else b"[%b]" % b",".join(left)
         changes = [fate.changes for fate in fates if fate.changes is not None]
         fate = Fate(bool(left), together(changes))
-        self._send(whole + b"\n", fate, way, send)
+        self._send(whole + end, fate, way, send)
 
 
 class _Handshake(msgspec.Struct):

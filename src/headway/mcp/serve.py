@@ -87,7 +87,6 @@ class _Passage:
         self._command = command
         self._over = asyncio.Event()
         self._signal: int | None = None
-        self._rest = b""
         self._has_spoken = False
         self._writer: Writer
         self._client_out = Outgoing(self._over.set)
@@ -133,7 +132,8 @@ class _Passage:
             tell(f"no word from {self._command[0]!r} within {SILENCE_S:g} s; still waiting")
 
     def _client_ended(self, rest: bytes) -> None:
-        self._rest = rest
+        if rest:
+            self.proxy.from_client(rest, end=b"")
         self._over.set()
 
     def _signalled(self, number: int) -> None:
@@ -149,8 +149,6 @@ class _Passage:
             if clock.monotonic() > until:
                 break
             await clock.sleep(_LOOK_S)
-        if self._rest:
-            self.child.write(self._rest)
 
     async def _end_client(self) -> None:
         self._writer.close()
