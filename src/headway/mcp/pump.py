@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -42,11 +43,16 @@ class Source(Protocol):
 
 
 class Incoming(asyncio.Protocol):
-    """Bytes from a pipe, handed on as lines; at the end the rest, and then the end itself."""
+    """Bytes from a pipe, handed on as lines; at the end the rest, and then the end itself.
+
+    Several may ask it to pause, and it goes on when the last of them has asked it to.
+    """
 
     def __init__(self, on_line: Callable[[bytes], None], on_end: Callable[[bytes], None]) -> None:
         self._on_line, self._on_end, self._lines = on_line, on_end, Lines()
-        self._has_ended = False
+        self._waiting: deque[bytes] = deque()
+        self._pauses = 0
+        self._has_ended = self._has_told_end = False
         self.source: Source | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,13 +61,32 @@ class Incoming(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand on each line that ends here."""
-        for line in self._lines.feed(data):
-            self._on_line(line)
+        self._waiting += self._lines.feed(data)
+        self._hand_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hand on what came after the last line feed, and the end."""
-        if not self._has_ended:
-            self._has_ended = True
+        self._has_ended = True
+        self._hand_on()
+
+    def pause_reading(self) -> None:
+        """Hand on nothing more, not even of what has come."""
+        self._pauses += 1
+        if self._pauses == 1 and self.source is not None:
+            self.source.pause_reading()
+
+    def resume_reading(self) -> None:
+        """One who asked for a pause needs it no more."""
+        self._pauses -= 1
+        self._hand_on()
+        if not self._pauses and self.source is not None:
+            self.source.resume_reading()
+
+    def _hand_on(self) -> None:
+        while self._waiting and not self._pauses:
+            self._on_line(self._waiting.popleft())
+        if self._has_ended and not self._waiting and not self._has_told_end:
+            self._has_told_end = True
             self._on_end(self._lines.rest())
 
 
@@ -70,22 +95,24 @@ class Outgoing(asyncio.BaseProtocol):
 
     def __init__(self, on_lost: Callable[[], None]) -> None:
         self._on_lost, self._is_full = on_lost, False
-        self._upstream: Callable[[], Source | None] = lambda: None
+        self._upstream: list[Callable[[], Source | None]] = []
         self.closed = asyncio.Event()
 
     def slows(self, source: Callable[[], Source | None]) -> None:
-        """Let what *source* gives wait whenever this pipe is full."""
-        self._upstream = source
+        """Let what *source* gives wait, too, whenever this pipe is full."""
+        self._upstream.append(source)
 
     def pause_writing(self) -> None:
         """Full: who sends to it has to wait."""
-        if (source := self._upstream()) is not None:
-            source.pause_reading()
+        for upstream in self._upstream:
+            if (source := upstream()) is not None:
+                source.pause_reading()
 
     def resume_writing(self) -> None:
         """Room again."""
-        if (source := self._upstream()) is not None:
-            source.resume_reading()
+        for upstream in self._upstream:
+            if (source := upstream()) is not None:
+                source.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by either side."""

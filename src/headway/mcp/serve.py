@@ -94,7 +94,8 @@ class _Passage:
         self.child = Child(self._from_server, self._over.set, server_in)
         self._client_in = Incoming(lambda line: self.proxy.from_client(line), self._client_ended)
         self._client_out.slows(lambda: self.child.source)
-        server_in.slows(lambda: self._client_in.source)
+        self._client_out.slows(lambda: self._client_in)  # what we answer ourselves fills it too
+        server_in.slows(lambda: self._client_in)
 
     def to_client(self, data: bytes) -> None:
         """Send *data* to the client."""
