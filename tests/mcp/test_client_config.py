@@ -183,12 +183,51 @@ def test_the_note_beside_the_file_holds_nothing_of_it(config: Path) -> None:
     (note,) = [path for path in config.parent.iterdir() if path != config]
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
     held = json.loads(note.read_text())
-    assert held.keys() == {"original_sha256", "without_args"}
+    assert held.keys() == {"original_sha256", "wrapped", "without_args"}
+    assert held["wrapped"] == ["files", "short", "bare", "empty"]
     assert (len(held["original_sha256"]), held["without_args"]) == (64, ["bare"])
     note.unlink()
     unwrap_file(config)  # without it all comes back but for an `args` that was not there
     assert servers(config.read_text())["bare"] == {"command": "/opt/bare", "args": []}
     assert servers(config.read_text())["files"] == servers(CONFIG)["files"]
+
+
+HAND = '{"mcpServers": {"a": {"command": "headway", "args": ["mcp", "--ttl", "1h", "--", "s"]}}}'
+
+
+def test_what_was_wrapped_by_hand_stays(tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_text(HAND.replace('"a"', '"b": {"command": "x"}, "a"'))
+    before = path.read_text()
+    wrapped = wrap_file(path, "headway", ["--store", "disk"])
+    assert wrapped.done == ("b",)
+    assert wrapped.left == {"a": "it goes through headway already"}
+    assert servers(path.read_text())["a"] == servers(before)["a"]
+    for _ in range(2):
+        unwrap_file(path)
+        assert path.read_text() == before
+
+
+def test_both_lists_of_servers_are_wrapped(tmp_path: Path) -> None:
+    text = """{"mcpServers": {"a": {"command": "x"}}, "servers": {"a": {"command": "y"}}}"""
+    (tmp_path / "c.json").write_text(text)
+    wrapped = wrap_file(tmp_path / "c.json", "headway")
+    assert wrapped.done == ("a", "servers.a")
+    assert wrapped.text.count("headway") == 2
+    assert unwrap_file(tmp_path / "c.json")[1]
+    assert (tmp_path / "c.json").read_text() == text
+
+
+def test_an_edit_meanwhile_is_not_lost(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(text: str, *more: Any) -> Any:
+        config.write_text("{}")
+        return wrap(text, *more)
+
+    monkeypatch.setattr("headway.mcp.client_file.wrap", slow)
+    with pytest.raises(BadSetup, match="changed it just now"):
+        wrap_file(config, "headway")
+    assert config.read_text() == "{}"
+    assert os.listdir(config.parent) == [config.name]
 
 
 def test_a_link_stays_one(config: Path, tmp_path: Path) -> None:

@@ -52,14 +52,16 @@ def wrap(text: str, headway: str, options: Sequence[str] = ()) -> Rewritten:
     """*text* with ``headway mcp`` before each server that is started by a command.
 
     Args:
-        text: a client's configuration, none of whose servers is wrapped.
+        text: a client's configuration; servers that are wrapped already are left alone.
         headway: the command that starts Headway.
         options: of ``headway mcp``, for every server.
 
     Raises:
         BadSetup: it is no such configuration; says what is wrong.
     """
-    servers, left = _servers(text)
+    found, left = _servers(text)
+    servers = [server for server in found if not _is_wrapped(server)]
+    left |= {each.name: "it goes through headway already" for each in found if _is_wrapped(each)}
     before = [json.dumps(word) for word in ("mcp", *options, "--")]
     without_args = []
     for server in reversed(servers):  # from the end, so that places further up stay true
@@ -77,18 +79,23 @@ def wrap(text: str, headway: str, options: Sequence[str] = ()) -> Rewritten:
     return Rewritten(text, tuple(each.name for each in servers), left, tuple(without_args))
 
 
-def unwrap(text: str, without_args: Collection[str] = ()) -> Rewritten:
+def unwrap(
+    text: str, without_args: Collection[str] = (), only: Collection[str] | None = None
+) -> Rewritten:
     """*text* as it was before ``wrap``; what was edited since stays as it is.
 
     Args:
         text: a client's configuration.
         without_args: the servers that had no ``args`` before.
+        only: the servers that ``wrap`` has wrapped; None takes all that are wrapped.
 
     Raises:
         BadSetup: it is no such configuration; says what is wrong.
     """
     servers, left = _servers(text)
-    done = [server for server in servers if _is_wrapped(server)]
+    wrapped = [server for server in servers if _is_wrapped(server)]
+    done = [server for server in wrapped if only is None or server.name in only]
+    left |= {each.name: "it was not wrapped by this" for each in wrapped if each not in done}
     for server in reversed(done):
         command, args = server.command, server.args
         if args is None:
@@ -123,21 +130,31 @@ def _servers(text: str) -> tuple[list[_Server], dict[str, str]]:
         raise BadSetup("it nests too deep") from None
     except ValueError as wrong:
         raise BadSetup(f"it is no JSON ({wrong}); comments are not read") from None
-    listed = [one for one in _members(text, 0, whole) if one.name in LISTS]
-    if not listed or not isinstance(listed[-1].value, dict):
+    last = {one.name: one for one in _members(text, 0, whole) if one.name in LISTS}
+    lists = sorted((one for one in last.values() if isinstance(one.value, dict)), key=_place)
+    if not lists:
         raise BadSetup(f"it has no object `{LISTS[0]}` with servers in it")
     found: list[_Server] = []
     left: dict[str, str] = {}
-    for one in _members(text, listed[-1].at, listed[-1].value):
-        server = _server(text, one)
-        if isinstance(server, str):
-            left[one.name] = server
-        else:
-            found.append(server)
+    taken: set[str] = set()
+    for listed in lists:
+        members = _members(text, listed.at, listed.value)
+        for one in members:
+            name = f"{listed.name}.{one.name}" if one.name in taken else one.name
+            server = _server(text, one, name)
+            if isinstance(server, str):
+                left[name] = server
+            else:
+                found.append(server)
+        taken.update(one.name for one in members)
     return found, left
 
 
-def _server(text: str, one: Member) -> _Server | str:
+def _place(one: Member) -> int:
+    return one.at
+
+
+def _server(text: str, one: Member, name: str) -> _Server | str:
     """The server, or why it is none that can stand behind a proxy on stdio."""
     parts = {part.name: part for part in _members(text, one.at, one.value)}
     command, args = parts.get("command"), parts.get("args")
@@ -147,7 +164,7 @@ def _server(text: str, one: Member) -> _Server | str:
         return "it has no `command` that is a text"
     if args is not None and len(_texts(args.value)) != _length(args.value):
         return "its `args` are no list of texts"
-    return _Server(one.name, command, args)
+    return _Server(name, command, args)
 
 
 def _members(text: str, at: int, value: object) -> list[Member]:
