@@ -635,6 +635,22 @@ async def test_an_id_used_twice_at_once_is_left_to_the_server() -> None:
     assert table.asked == [1, 1]
 
 
+@pytest.mark.parametrize("method", ["tools/list", "initialize", "resources/read"])
+async def test_an_id_used_again_by_another_request_leaves_nobody_waiting(method: str) -> None:
+    table = Table()
+    table.calls(1)
+    table.calls(2)
+    await settle()
+    params = {"protocolVersion": "2025-06-18"}
+    table.says({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+    table.gives(1, {"tools": []})
+    table.gives(1, text("x"))
+    await settle()
+    assert table.asked == [1, 2]  # whose answer came first, nobody can tell
+    table.gives(2, text("y"))
+    assert table.answer(2) == text("y")
+
+
 @pytest.mark.parametrize("id", [None, 1.5, True, [1]])
 async def test_an_id_that_is_none_passes(id: object) -> None:
     table = Table()

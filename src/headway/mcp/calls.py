@@ -84,7 +84,8 @@ class Calls:
         """Answer the call on *line*, now if the answer is at hand."""
         id = identity(seen.id)
         if id is None or id in self._asked or id in self._awaited:
-            self._to_server(line + b"\n")  # whose answer would be whose?
+            self.leave_to_server(id)
+            self._to_server(line + b"\n")
             return
         asked = _Asked(id, bytes(seen.id), line, question)  # type: ignore[arg-type]
         if self._is_new(question):
@@ -143,7 +144,12 @@ class Calls:
     def let_go(self) -> None:
         """An answer has come that cannot be told from others: who waits asks for itself."""
         for id in list(self._upstream):
-            self._awaited.pop(id)(Message())
+            self.leave_to_server(id)
+
+    def leave_to_server(self, id: Id | None) -> None:
+        """The client uses *id* again before its answer: whose answer would be whose?"""
+        if id is not None and id in self._upstream and (came := self._awaited.pop(id, None)):
+            came(Message())
 
     async def _answer(self, asked: _Asked) -> None:
         result: bytes | None = None
@@ -185,11 +191,11 @@ class Calls:
 
     def _cancel_upstream(self, asked: _Asked) -> None:
         if self._upstream.pop(asked.id, None) is not None:
-            del self._awaited[asked.id]
+            self._awaited.pop(asked.id, None)
             self._to_server((asked.cancelled_by or _cancelled(asked.id)) + b"\n")
 
     def _responded(self, asked: _Asked, future: asyncio.Future[bytes], seen: Message) -> Fate:
-        del self._upstream[asked.id]
+        self._upstream.pop(asked.id, None)
         worth = worth_of(seen.result)
         if self._unbooked.get(asked.question) is asked:
             if worth == "shared":  # the client has its answer first

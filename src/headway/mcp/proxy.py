@@ -111,13 +111,15 @@ class Proxy:
     def _fate_of_clients(self, line: bytes, seen: Message) -> Fate:
         if isinstance(seen.method, UnsetType):
             return Fate(changes=UNKNOWN) if isinstance(seen, Odd) else PASS  # it may be a write
+        if seen.method != "tools/call":
+            self._calls.leave_to_server(identity(seen.id))
         decide = self._by_method.get(seen.method)
         return PASS if decide is None else decide(line, seen)
 
     def _initialize(self, line: bytes, seen: Message) -> Fate:
         asked = _decoded(_Handshake, seen.params)
         if (id := identity(seen.id)) is not None and asked is not None:
-            self._awaited[id] = partial(self._initialized, asked)
+            self._awaited.setdefault(id, partial(self._initialized, asked))
         return PASS
 
     def _initialized(self, asked: _Handshake, seen: Message) -> Fate:
@@ -132,7 +134,8 @@ class Proxy:
     def _list(self, line: bytes, seen: Message) -> Fate:
         asked = _Cursor() if seen.params is UNSET else _decoded(_Cursor, seen.params)
         if (id := identity(seen.id)) is not None and asked is not None:
-            self._awaited[id] = partial(self._listed, asked.cursor, self._catalogue.edition)
+            listed = partial(self._listed, asked.cursor, self._catalogue.edition)
+            self._awaited.setdefault(id, listed)
         return PASS
 
     def _listed(self, cursor: str | None, edition: int, seen: Message) -> Fate:
