@@ -13,6 +13,7 @@ from headway.mcp.answers import META_IN_KEY
 from headway.mcp.catalogue import Catalogue
 from headway.mcp.keeping import Answers, Kept, Observed
 from headway.mcp.proxy import Proxy
+from headway.mcp.writes import MOST_CANCELLED
 from headway.stores import MemoryStore
 from headway.testing import FakeClock
 from headway.tools import UNKNOWN
@@ -357,6 +358,17 @@ async def test_a_write_that_is_cancelled_may_still_happen() -> None:
         table.calls(6)
         assert table.asked == [1, 2, 3, 4, 5]
         assert table.answer(6) == text("5")
+
+
+async def test_cancelled_writes_are_not_remembered_for_ever() -> None:
+    heard: list[events.Event] = []
+    with clock.use(FakeClock()), events.listen(heard.append):
+        table = Table()
+        for id in range(MOST_CANCELLED + 10):
+            table.calls(id, "put")
+            for _ in range(2):
+                table.cancels(id)
+        assert sum(isinstance(event, events.CallEnded) for event in heard) == 10
 
 
 async def test_a_late_answer_to_a_cancelled_write_voids_again() -> None:

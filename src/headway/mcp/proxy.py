@@ -192,7 +192,9 @@ class Proxy:
         if self._calls.cancel(id, line) or self._held.pop(id, None) is not None:
             return DROP
         effects = self._writes.of(id)
-        if effects is not None:
+        if effects is not None and not self._writes.is_cancelled(id):
+            if (oldest := self._writes.cancel(id)) is not None:
+                self._awaited.pop(oldest)(Message())  # its time is up, as if it had failed
             for seconds in _AFTER_CANCEL_S:
                 clock.call_later(seconds, partial(self._void, effects))
         return Fate(changes=effects)

@@ -22,11 +22,16 @@ class _Write(NamedTuple):
     began: float
 
 
+MOST_CANCELLED = 1_000
+"""So many cancelled writes are remembered, for an answer that comes all the same."""
+
+
 class Writes:
     """The writes that the server has not confirmed; listeners hear of each as of any call."""
 
     def __init__(self) -> None:
         self._open: dict[Id, _Write] = {}
+        self._cancelled: dict[Id, None] = {}
 
     def begin(self, id: Id, tool: str, effects: Effects) -> None:
         """The server is about to get the call *id*."""
@@ -48,6 +53,7 @@ class Writes:
     def end(self, id: Id, seen: Message) -> Effects:
         """The server has answered the call *id*; what that call writes."""
         write = self._open.pop(id)
+        self._cancelled.pop(id, None)
         if events.listeners:
             asked_by = current.get()
             has_failed = seen.result is UNSET or worth_of(seen.result) == "failed"
@@ -68,6 +74,15 @@ class Writes:
                 )
             )
         return write.effects
+
+    def cancel(self, id: Id) -> Id | None:
+        """The client has let go of the call *id*; gives one that is not worth waiting for now."""
+        self._cancelled[id] = None
+        return next(iter(self._cancelled)) if len(self._cancelled) > MOST_CANCELLED else None
+
+    def is_cancelled(self, id: Id) -> bool:
+        """Whether the client has let go of the call *id*, and the server has not answered."""
+        return id in self._cancelled
 
     def of(self, id: Id) -> Effects | None:
         """What the call *id* writes; None if it is no open write."""
