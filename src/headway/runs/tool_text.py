@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .agent_time import AgentTime
-from .text_table import cells, padded, seconds_text, shortened, shown, table
+from .text_table import cells, padded, seconds_text, shortened, shown, table, wrapped
 from .tool_batches import ToolBatches
 from .tool_calls import TimedTool
 from .tool_turns import ToolTurn
@@ -96,28 +96,34 @@ def agent_lines(agents: Sequence[AgentTime], label: str, width: int, indent: int
         return []
     told, has_model = at_work[:MOST_AGENTS], any(agent.model_s for agent in at_work)
     names = [shown(agent.agent or "-") for agent in told]
-    room = min(max(map(cells, names)), width - indent - 70)
-    lines = [
-        f"{padded(shortened(name, room), room)}  {agent_words(agent, has_model=has_model)}"
-        for name, agent in zip(names, told, strict=True)
-    ]
+    room = min(max(map(cells, names)), (width - indent) // 4)
+    lines: list[str] = []
+    for name, agent in zip(names, told, strict=True):
+        head = padded(label if not lines else "", indent) + shortened(name, room)
+        parts = agent_parts(agent, has_model=has_model)
+        lines += wrapped(head, parts, width=width, between=" · ", indent=indent + room + 2)
     more = len(at_work) - len(told)
-    lines += [f"and {more} more; --json has them all"] if more > 0 else []
-    labels = [label, *[""] * (len(lines) - 1)]
-    return [f"{padded(head, indent)}{line}" for head, line in zip(labels, lines, strict=True)]
+    return [
+        *lines,
+        *([f"{padded('', indent)}and {more} more; --json has them all"] if more else []),
+    ]
 
 
 def agent_words(agent: AgentTime, *, has_model: bool = True) -> str:
     """Where one agent's time went: ``model 41.0 s · tools 12.0 s · neither 3.00 s``."""
+    return " · ".join(agent_parts(agent, has_model=has_model))
+
+
+def agent_parts(agent: AgentTime, *, has_model: bool = True) -> list[str]:
+    """Where one agent's time went, in parts."""
     both = agent.model_and_tools_s
-    parts = [
+    return [
         *([f"model {seconds_text(agent.model_s)}"] if has_model else []),
         f"tools {seconds_text(agent.tools_s)}",
         *([f"both {seconds_text(both)}"] if both else []),
         *([f"other agents {seconds_text(agent.other_agents_s)}"] if agent.other_agents_s else []),
         f"neither {seconds_text(agent.neither_s)}",
     ]
-    return " · ".join(parts)
 
 
 def turn_parts(use: ToolUse | None) -> list[str]:
