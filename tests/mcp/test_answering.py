@@ -523,6 +523,34 @@ async def test_the_last_caller_to_leave_cancels_at_the_server() -> None:
     assert table.asked == [1, 3]
 
 
+async def test_held_calls_are_not_overtaken_by_writes() -> None:
+    table = Table(writes=["append"], tools=None)
+    table.calls(1, "clear")
+    table.calls(2, "append")
+    table.calls(2, "append")
+    table.calls(None, "append")
+    await settle()
+    assert table.asked == []
+    table.gives(table.server[0]["id"], {"tools": [{"name": "clear"}]})
+    await settle()
+    assert table.asked == [1, 2, 2, None]
+    table.calls(3, "append")
+    assert table.asked[-1] == 3
+
+
+async def test_held_calls_reach_the_server_when_there_is_no_time_to_ask() -> None:
+    table = Table(tools=None)
+    table.calls(1, "put")
+    table.calls(2, "get")
+    await settle()
+    assert (table.asked, table.proxy.is_busy) == ([], True)
+    table.proxy.wait_for_tools_no_more()
+    assert (table.asked, table.proxy.is_busy) == ([1, 2], False)
+    table.gives(table.server[0]["id"], {"tools": [READ]})
+    await settle()
+    assert table.asked == [1, 2]
+
+
 async def test_a_call_cancelled_while_the_server_is_asked_for_its_tools_never_reaches_it() -> None:
     table = Table(tools=None)
     table.calls(1)

@@ -127,6 +127,19 @@ def test_what_was_asked_before_the_end_is_answered() -> None:
     assert (process.stdout, process.returncode) == (b'{"n":5}\n', 0)
 
 
+def test_a_call_reaches_a_server_that_never_lists_its_tools() -> None:
+    impatient = "import headway.mcp.serve as serve; serve.GRACE_S = 0.5; "
+    headway = [sys.executable, "-c", impatient + HEADWAY[-1]]
+    deaf = """import json, sys
+for line in sys.stdin:
+    if json.loads(line)["method"] != "tools/list":
+        print(line.strip(), flush=True)
+"""
+    call = b'{"id":1,"method":"tools/call","params":{"name":"put"}}\n'
+    command = [*headway, "mcp", "--", sys.executable, "-c", deaf]
+    assert subprocess.run(command, input=call, capture_output=True).stdout == call
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_server_and_proxy(number: int) -> None:
     with Conversation() as talk:

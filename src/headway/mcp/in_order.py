@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from .. import bridge
@@ -31,6 +31,11 @@ class InOrder:
         else:
             self._steps.append(step)
 
+    def take_first(self, steps: Sequence[Step]) -> None:
+        """Take *steps* now, or before all that are waiting."""
+        self._steps.extendleft(reversed(steps))
+        self._drain()
+
     def after(self, work: Coroutine[Any, Any, None], then: Step) -> None:
         """Called by a step: do *work*, then take *then*, and only then the next step.
 
@@ -46,5 +51,8 @@ class InOrder:
     def _go_on(self, then: Step) -> None:
         self._task = None
         then()
+        self._drain()
+
+    def _drain(self) -> None:
         while self._steps and self._task is None:
             self._steps.popleft()()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
@@ -71,7 +71,7 @@ class Proxy:
         self._own = OwnRequests(to_server, self._awaited, catalogue)
         self._down, self._up = InOrder(), InOrder()
         self._about_client: dict[str, object] = {}
-        self._held: dict[Id, bytes] = {}
+        self._held: dict[object, bytes] = {}
         self._learning: asyncio.Task[None] | None = None
         self._writes = Writes()
         self._by_method = {
@@ -145,14 +145,15 @@ class Proxy:
     def _call(self, line: bytes, seen: Message) -> Fate:
         call, id = self._read(seen), identity(seen.id)
         if call is None or id is None:
-            return Fate(changes=UNKNOWN)
+            return self._hold(id, line, {}) if self._held else Fate(changes=UNKNOWN)
         effects = self._catalogue.effects(call.tool, call.arguments)
         if effects is not None and not effects.is_read:
-            return self._write(id, call, effects)
+            is_behind = bool(self._held)  # writes keep their order
+            return self._hold(id, line, call.meta) if is_behind else self._write(id, call, effects)
         if self._asks:
             self._own.listen(call.meta)
         if effects is None:
-            return self._hold(id, line, call) if self._asks else PASS
+            return self._hold(id, line, call.meta) if self._asks else PASS
         if call.question is None or not self._catalogue.is_kept(call.tool):
             return PASS
         self._calls.ask(line, seen, call.question)
@@ -168,21 +169,30 @@ class Proxy:
             self._awaited[id] = lambda seen: Fate(changes=self._writes.end(id, seen))
         return Fate(changes=effects)
 
-    def _hold(self, id: Id, line: bytes, call: ToolCall) -> Fate:
+    def _hold(self, id: Id | None, line: bytes, meta: Mapping[str, object]) -> Fate:
         """Keep the call until the server has told what its tools do."""
-        if id in self._held:
-            return self._write(id, call, UNKNOWN)
-        self._held[id] = line
+        self._held[object() if id is None or id in self._held else id] = line
         if self._learning is None:
-            self._learning = asyncio.create_task(self._own.learn_tools(call.meta))
+            self._learning = asyncio.create_task(self._own.learn_tools(meta))
             self._learning.add_done_callback(self._learnt)
         return DROP
 
     def _learnt(self, task: asyncio.Task[None]) -> None:
         self._learning = None
+        self._let_held_go_on()
+
+    def _let_held_go_on(self) -> None:
         held, self._held = self._held, {}
-        for line in held.values():
-            self.from_client(line)
+        end = b"\n"
+        self._down.take_first(
+            [partial(self._deal_with_clients, line, end) for line in held.values()]
+        )
+
+    def wait_for_tools_no_more(self) -> None:
+        """The client has left: what is held reaches the server, and may write anything."""
+        if self._held:
+            self._catalogue.give_up()
+            self._let_held_go_on()
 
     def _cancel(self, line: bytes, seen: Message) -> Fate:
         asked = _decoded(_Cancelled, seen.params)

@@ -145,6 +145,12 @@ class _Passage:
 
     async def _pass_on_the_rest(self) -> None:
         """What the client sent before it closed its side reaches the server before the end does."""
+        await self._until_idle()
+        if self._signal is None:
+            self.proxy.wait_for_tools_no_more()
+            await self._until_idle()
+
+    async def _until_idle(self) -> None:
         until = clock.monotonic() + GRACE_S
         while self.proxy.is_busy and not self.child.exited.is_set() and self._signal is None:
             if clock.monotonic() > until:
