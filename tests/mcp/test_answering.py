@@ -3,18 +3,20 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from headway import clock, events
-from headway.mcp.answers import META_IN_KEY
+from headway.mcp.answers import META_IN_KEY, Question
 from headway.mcp.catalogue import Catalogue
 from headway.mcp.keeping import Answers, Kept, Observed
 from headway.mcp.proxy import Proxy
 from headway.mcp.writes import MOST_CANCELLED
-from headway.stores import MemoryStore
+from headway.stores import MemoryStore, Store
+from headway.stores.disk import DiskStore
 from headway.testing import FakeClock
 from headway.tools import UNKNOWN
 
@@ -697,6 +699,43 @@ async def test_an_id_that_is_none_passes(id: object) -> None:
     table.calls(id)
     table.calls(id)
     assert table.asked == [id, id]
+
+
+async def test_an_answer_given_again_promises_no_time() -> None:
+    table = Table()
+    table.calls(1)
+    await settle()
+    table.gives(1, text("x", ttlMs=5_000, more=[1]))
+    await settle()
+    table.calls(2)
+    await settle()
+    assert table.asked == [1]
+    assert table.answer(1) == text("x", ttlMs=5_000, more=[1])
+    assert table.answer(2) == text("x", ttlMs=0, more=[1])
+
+
+@pytest.mark.parametrize(("scope", "is_kept"), [("public", True), ("private", False)])
+async def test_private_answers_enter_no_shared_store(
+    scope: str, is_kept: bool, tmp_path: Path
+) -> None:
+    result = json.dumps(text("x", cacheScope=scope)).encode()
+    question, runs = Question("get", b"{}", b"{}"), 0
+
+    async def ask() -> bytes:
+        nonlocal runs
+        runs += 1
+        return result
+
+    for expected, store in ((1, MemoryStore()), (1 if is_kept else 2, _disk(tmp_path))):
+        runs, kept = 0, Kept(Catalogue(["get"]), store=store)
+        for _ in range(2):
+            assert await kept.read(question, ask) == result
+        assert runs == expected
+        await kept.aclose()
+
+
+def _disk(folder: Path) -> Store:
+    return DiskStore(folder / "answers")
 
 
 async def test_ttl_ms_of_a_result_is_honoured() -> None:

@@ -95,6 +95,7 @@ class _Result(msgspec.Struct, rename="camel"):
     result_type: str | None = None
     task: Raw | UnsetType = UNSET
     ttl_ms: float | None = None
+    cache_scope: object = None
 
 
 _result = msgspec.json.Decoder(_Result)
@@ -115,6 +116,21 @@ def seconds_to_keep(result: bytes, *, ttl_s: float) -> float:
     if head is None:
         return 0.0
     return ttl_s if head.ttl_ms is None else max(0.0, min(ttl_s, head.ttl_ms / 1000))
+
+
+def is_for_all(result: bytes) -> bool:
+    """Whether *result* may be given to other clients: the server has not called it private."""
+    head = _head(result)
+    return head is not None and head.cache_scope in (None, "public")
+
+
+def without_promise(result: bytes) -> bytes:
+    """*result* as it is given a second time: what is left of its ``ttlMs`` is not promised."""
+    head = _head(result) if b"ttlMs" in result else None
+    if head is None or not head.ttl_ms:
+        return result
+    parts = msgspec.json.decode(result, type=dict[str, Raw])
+    return msgspec.json.encode({**parts, "ttlMs": 0})
 
 
 def _head(result: bytes) -> _Result | None:

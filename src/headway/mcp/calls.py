@@ -19,7 +19,7 @@ from typing import NamedTuple
 from .. import bridge, events
 from ..tools import Effects
 from ..wire.json_rpc import Id, Message, identity, notification, response
-from .answers import Question, worth_of
+from .answers import Question, without_promise, worth_of
 from .keeping import Answers, ToolFailed, Unfinished
 
 log = logging.getLogger("headway.mcp")
@@ -168,7 +168,7 @@ class Calls:
         if result is None:
             self._to_server(asked.line + b"\n")
         else:
-            self._to_client(response(asked.written_id, result))
+            self._to_client(response(asked.written_id, without_promise(result)))
 
     def _ask_server(self, asked: _Asked) -> asyncio.Future[bytes]:
         asked.future = asyncio.get_running_loop().create_future()

@@ -15,7 +15,7 @@ from ..policies.freshness import Ttl
 from ..stores import MemoryStore, Store
 from ..tools import UNKNOWN, Effects, Guard, tags_to_void
 from ..tools.results import results_in, void_before
-from .answers import Question, seconds_to_keep
+from .answers import Question, is_for_all, seconds_to_keep
 from .catalogue import Catalogue
 
 MOST_GUARDS = 1_000
@@ -91,7 +91,11 @@ class Kept:
     async def read(self, question: Question, run: Run) -> bytes:
         """See ``Answers``."""
         guard = self._guards.get((question.tool, question.meta)) or self._made(question)
-        return await guard.call(msgspec.json.decode(question.arguments), run)
+        return await guard.call(msgspec.json.decode(question.arguments), run, keeps=self._keeps)
+
+    def _keeps(self, result: bytes) -> bool:
+        """Memory serves one client; what is shared serves others too."""
+        return not self._store.is_shared or is_for_all(result)
 
     def _made(self, question: Question) -> Guard:
         if len(self._guards) >= MOST_GUARDS:
