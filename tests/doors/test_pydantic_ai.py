@@ -12,7 +12,7 @@ from pydantic_ai.exceptions import ApprovalRequired
 from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
-from pydantic_ai.toolsets import CombinedToolset, FunctionToolset
+from pydantic_ai.toolsets import CombinedToolset, FunctionToolset, WrapperToolset
 
 from headway.doors.pydantic_ai import SharedToolset
 from headway.tools import Effects, session
@@ -105,6 +105,70 @@ async def test_unless_it_is_said_what_of_it_matters(client: AsyncOpenAI) -> None
             said = (await agent.run(told([call]), deps=Person(person))).output
             assert said == f"{person} saw a"
     assert runs == ["a", "a"]
+
+
+async def orders(user: str = "nobody") -> str:
+    """The orders of a user."""
+    runs.append(user)
+    return f"orders of {user}"
+
+
+class ForUser(WrapperToolset[Person]):
+    """Adds to each call for whom it is, after the model spoke."""
+
+    async def call_tool(self, name: str, tool_args: dict[str, Any], ctx: Any, tool: Any) -> Any:
+        arguments = {**tool_args, "user": ctx.deps.name}
+        return await super().call_tool(name, arguments, ctx, tool)
+
+
+class OfUser(FunctionToolset[Person]):
+    """Answers for the user instead of calling the function."""
+
+    async def call_tool(self, name: str, tool_args: dict[str, Any], ctx: Any, tool: Any) -> Any:
+        return await orders(ctx.deps.name)
+
+
+CALLS_OF_THEIR_OWN = {
+    "wrapped": lambda: ForUser(FunctionToolset([orders])),
+    "renamed": lambda: (
+        ForUser(FunctionToolset([orders])).prefixed("x").renamed({"orders": "x_orders"})
+    ),
+    "combined": lambda: CombinedToolset(
+        [FunctionToolset([look]), ForUser(FunctionToolset([orders]))]
+    ),
+    "filtered": lambda: ForUser(CombinedToolset([FunctionToolset([orders])])).filtered(
+        lambda context, tool: True
+    ),
+    "functions": lambda: OfUser([orders]),
+}
+
+
+@pytest.mark.parametrize("make", CALLS_OF_THEIR_OWN.values(), ids=CALLS_OF_THEIR_OWN)
+@pytest.mark.parametrize("is_said", [False, True])
+async def test_a_toolset_with_a_call_of_its_own_may_look_at_the_context(
+    client: AsyncOpenAI, make: Any, is_said: bool
+) -> None:
+    context = (lambda context: context.deps.name) if is_said else None
+    effects = {"orders": Effects(reads=("orders",))}
+    toolset = SharedToolset(make(), effects, context=context)
+    agent = agent_of(client, toolset, deps_type=Person)
+    async with session():
+        for person in ("Ada", "Bob", "Ada"):
+            run = await agent.run(told([("orders", {})]), deps=Person(person))
+            assert run.output == f"orders of {person}"
+    assert runs == ["Ada", "Bob"] + ([] if is_said else ["Ada"])
+
+
+async def test_toolsets_of_the_framework_that_hand_calls_on_do_not_hinder(
+    client: AsyncOpenAI,
+) -> None:
+    toolset: Any = CombinedToolset([FunctionToolset([look])]).prefixed("my")
+    toolset = toolset.renamed({"look": "my_look"}).filtered(lambda context, tool: True)
+    agent = agent_of(client, SharedToolset(toolset, {"look": READ}))
+    async with session():
+        for _ in range(2):
+            assert (await agent.run(told([A], [A]))).output == "saw a"
+    assert runs == ["a"]
 
 
 async def test_a_retry_goes_to_the_model_and_is_not_kept(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any
@@ -18,7 +19,15 @@ from pydantic_ai.exceptions import (
     SkipToolValidation,
 )
 from pydantic_ai.tools import AgentDepsT
-from pydantic_ai.toolsets import AbstractToolset, ToolsetTool, WrapperToolset
+from pydantic_ai.toolsets import (
+    AbstractToolset,
+    CombinedToolset,
+    FunctionToolset,
+    PrefixedToolset,
+    RenamedToolset,
+    ToolsetTool,
+    WrapperToolset,
+)
 
 from ..policies.freshness import Ttl
 from ..tools import Effects
@@ -42,8 +51,9 @@ class SharedToolset(WrapperToolset[AgentDepsT]):
         effects: by name or pattern such as ``"get_*"``: ``Effects``, in which ``{symbol}`` stands
             for an argument, or a function of the arguments that gives them.
         agents: tools that only run another agent; what they do is what its tools do.
-        context: for functions that take a ``RunContext``: what of it their results depend on, such
-            as ``lambda context: context.deps.user_id``. Without it their results are not shared.
+        context: for functions that take a ``RunContext``, and toolsets with a ``call_tool`` of
+            their own: what of it results depend on, such as ``lambda context:
+            context.deps.user_id``. Without it their results are not shared.
         ttl: how long a result is good.
         version: part of the key; change it when tools begin to answer differently.
         scope: who may be given a result: the session, the tenant, everyone ("global").
@@ -71,25 +81,57 @@ class SharedToolset(WrapperToolset[AgentDepsT]):
         tool: ToolsetTool[AgentDepsT],
     ) -> Any:
         """What the tool returns: kept, of an equal call under way, or of this one."""
-        known = self._guarded(name, _innermost(tool))
+        known = self._guarded(name, tool)
         run = partial(self.wrapped.call_tool, name, tool_args, ctx, tool)
         return await (run() if known is None else known.call(tool_args, ctx, run))
 
     def _guarded(
         self, name: str, tool: ToolsetTool[AgentDepsT]
     ) -> Guarded[RunContext[AgentDepsT]] | None:
+        looks_at_context = _looks_at_context(self.wrapped, tool)
+        tool = _innermost(tool)
         origin, takes_context = _origin(tool)
         held, known = self._known.get(name, (None, None))
         if held is not origin:
             known = guarded(
                 self._declared,
                 _described(name, tool, origin),
-                takes_context=takes_context,
+                takes_context=takes_context or looks_at_context,
                 context_of=self.context,
                 for_asker_alone=_FOR_ASKER_ALONE,
             )
             self._known[name] = (origin, known)
         return known
+
+
+_AS_ASKED: set[object] = {
+    CombinedToolset.call_tool,
+    FunctionToolset.call_tool,
+    PrefixedToolset.call_tool,
+    RenamedToolset.call_tool,
+    SharedToolset.call_tool,
+    WrapperToolset.call_tool,
+}
+"""Ways to call a tool that hand on the arguments as they are, and do not look at the context."""
+with suppress(ImportError):  # without the packages for MCP there is no such toolset
+    from pydantic_ai.mcp import MCPToolset
+
+    _AS_ASKED.add(MCPToolset.call_tool)
+
+
+def _looks_at_context(toolset: object, tool: ToolsetTool[AgentDepsT]) -> bool:
+    """Whether a toolset on the way to *tool* calls it in a way of its own.
+
+    It may add to the arguments what the context holds, or answer by it.
+    """
+    while type(toolset).call_tool in _AS_ASKED:  # type: ignore[attr-defined]
+        if isinstance(toolset, WrapperToolset):
+            toolset = toolset.wrapped
+        elif isinstance(toolset, CombinedToolset):
+            toolset, tool = tool.source_toolset, tool.source_tool  # type: ignore[attr-defined]
+        else:
+            return False
+    return True
 
 
 def _innermost(tool: ToolsetTool[AgentDepsT]) -> ToolsetTool[AgentDepsT]:
