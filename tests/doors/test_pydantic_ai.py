@@ -14,7 +14,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.toolsets import CombinedToolset, FunctionToolset, WrapperToolset
 
-from headway.doors.pydantic_ai import SharedToolset
+from headway.doors.pydantic_ai import SharedToolset, _reached
 from headway.tools import Effects, session
 from tests.doors.frameworks import MODEL
 from tests.doors.world import Obedient, told
@@ -235,6 +235,30 @@ async def test_annotations_of_an_mcp_server_declare(client: AsyncOpenAI) -> None
         assert runs == ["a"]
         await agents[0].run(told([("poke", {"name": "b"})], [A]))
     assert runs == ["a", "b", "a"]
+
+
+async def test_one_id_of_two_servers_keeps_them_apart(client: AsyncOpenAI) -> None:
+    async with session():
+        for person in ("Ada", "Bob"):
+            server: Any = FastMCP("mail")
+
+            @server.tool(annotations={"readOnlyHint": True})
+            def whose(of: str = person) -> str:
+                return f"mail of {of}"
+
+            agent = agent_of(client, SharedToolset(MCPToolset(server, id="mail")))
+            assert (await agent.run(told([("whose", {})]))).output == f"mail of {person}"
+
+
+def test_what_an_id_stands_for_is_how_its_server_is_reached() -> None:
+    def reached(**more: Any) -> object:
+        return _reached(MCPToolset("http://localhost/mcp", id="mail", **more))
+
+    assert isinstance(reached(auth="Ada's"), str)
+    assert reached(auth="Ada's") == reached(auth="Ada's")
+    ways = [reached(), reached(auth="Ada's"), reached(auth="Bob's"), reached(headers={"a": "b"})]
+    assert len(set(ways)) == 4
+    assert "Ada" not in str(ways)
 
 
 async def test_a_failed_tool_of_a_server_is_not_kept(client: AsyncOpenAI, model: Obedient) -> None:

@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any
 
+from pydantic import SecretStr
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import (
     ApprovalRequired,
@@ -29,6 +30,8 @@ from pydantic_ai.toolsets import (
     WrapperToolset,
 )
 
+from ..errors import NoKey
+from ..keys import digest
 from ..policies.freshness import Ttl
 from ..tools import Effects
 from ..tools.session import ScopeOfResults
@@ -156,11 +159,37 @@ def _described(name: str, tool: ToolsetTool[AgentDepsT], origin: object) -> Desc
     metadata = tool.tool_def.metadata or {}
     hints = metadata.get("annotations") or {}
     server = origin.id if isinstance(origin, AbstractToolset) else None
-    return Described(
-        name,
-        origin if server is None else None,
-        server=server or "",
-        metadata=metadata,
-        hints=hints,
-        form="" if server is None else "pydantic-ai",
-    )
+    if server is None:
+        return Described(name, origin, metadata=metadata, hints=hints)
+    reached = _reached(origin)
+    stands_for_it, how = (None, reached) if isinstance(reached, str) else (reached, "")
+    form = f"pydantic-ai {how}".strip()
+    return Described(name, stands_for_it, server, metadata, hints, form)
+
+
+def _reached(toolset: Any) -> object:
+    """The digest of how its server is reached, credentials among that; else what stands for it.
+
+    An id is a name that its user gives, and tells neither server nor credentials.
+    """
+    options = getattr(toolset, "_client_options", None)
+    if options is None or any(options.get(name) is not None for name in _OF_ONE_CLIENT):
+        return getattr(toolset, "client", toolset)
+    transport = toolset.client.transport
+    if (server := getattr(transport, "server", None)) is not None:
+        return server
+    auth = getattr(transport, "auth", None)
+    token = getattr(auth, "token", None)
+    if auth is not None and not isinstance(token, SecretStr):
+        return toolset.client
+    said = [getattr(transport, name, None) for name in _SAID_OF_A_TRANSPORT]
+    if not any(said):
+        return toolset.client
+    try:
+        return digest(("mcp", type(transport), said, token and token.get_secret_value()))
+    except NoKey:
+        return toolset.client
+
+
+_OF_ONE_CLIENT = ("sampling_handler", "elicitation_handler", "roots", "http_client")
+_SAID_OF_A_TRANSPORT = ("url", "headers", "command", "args", "env", "cwd")
