@@ -986,6 +986,39 @@ def test_a_hundred_threads_run_a_plain_function_once() -> None:
     assert asked(cache) == 100
 
 
+def test_an_answer_kept_just_after_the_look_is_a_hit() -> None:
+    looked, go_on, runs = threading.Event(), threading.Event(), 0
+
+    class Slow(MemoryStore):
+        def peek(self, key: Hashable) -> Entry | None:
+            entry = super().peek(key)
+            if threading.current_thread().name == "slow":
+                looked.set()
+                go_on.wait(5)
+            return entry
+
+    cache = Cache("1m", store=Slow())
+
+    @operation(cache)
+    def find(name: str) -> int:
+        nonlocal runs
+        runs += 1
+        return runs
+
+    sources: list[str] = []
+    slow = threading.Thread(target=lambda: sources.append(find.answer("x").source), name="slow")
+    slow.start()
+    assert looked.wait(5)
+    assert find("x") == 1
+    go_on.set()
+    slow.join(5)
+    assert (runs, sources) == (1, ["hit"])
+    counts = cache.statistics()
+    assert (counts.hits, counts.misses, counts.joined) == (1, 1, 0)
+    assert counts.hits_by_tier == {"memory": 1}
+    assert (counts.store.hits, counts.store.misses) == (1, 2)
+
+
 def test_a_hit_of_a_plain_function_enters_no_event_loop() -> None:
     program = """
 import asyncio, sys, threading

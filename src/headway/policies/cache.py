@@ -131,6 +131,7 @@ class Cache:
         if self._off or settings.switched_off:
             return await proceed(call)
         key = call.key if self._scope_of is None else (call.key, self._scope_of())
+        kept_before = self._loads.kept
         try:
             entry = self._peek(key)
         except Exception as error:
@@ -140,7 +141,7 @@ class Cache:
         if entry is None and not self.store.is_local:
             entry = await self._got(key, call)
         if entry is None:
-            return await self._miss(key, call, proceed)
+            return await self._miss(key, kept_before, call, proceed)
         now = clock.now()
         age_s = now - entry.made_at
         call.age_s = age_s if age_s > 0.0 else 0.0  # a clock set back makes nothing younger
@@ -171,11 +172,11 @@ class Cache:
             self._far_hits += clock.now() < entry.fresh_until
         return entry
 
-    async def _miss(self, key: Hashable, call: Call, proceed: Proceed) -> Any:
+    async def _miss(self, key: Hashable, kept_before: int, call: Call, proceed: Proceed) -> Any:
         if self._errors is not None and (kept := self._errors.peek(key)) is not None:
             raise self._kept_error(call, kept)
         call.tier = None
-        load = partial(self._loads.run, key, None, proceed, True)
+        load = partial(self._loads.look_or_run, key, kept_before, proceed)
         answer = await self._share.join(key, call, load)
         return own(answer, True) if self.copy else answer
 
@@ -255,13 +256,13 @@ class Cache:
 
     def statistics(self) -> CacheStatistics:
         """How questions were answered so far, and what the store holds."""
-        taken, far = self._loads.taken, self._far_hits
-        by_tier = {self._near: self._hits - far}
+        taken, found, far = self._loads.taken, self._loads.found, self._far_hits
+        by_tier = {self._near: self._hits + found - far}
         if not self.store.is_local:
             by_tier[self._far] = by_tier.get(self._far, 0) + far
         return CacheStatistics(
-            hits=self._hits,
-            misses=self._share.led - taken,
+            hits=self._hits + found,
+            misses=self._share.led - taken - found,
             joined=self._share.joined + taken,
             stale=self._stale,
             refreshed=self._refreshes.done,

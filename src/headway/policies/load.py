@@ -7,6 +7,7 @@ import copy as copying
 import logging
 from collections.abc import Callable, Collection, Hashable
 from functools import partial
+from itertools import count
 from typing import Any
 
 from .. import bridge, clock
@@ -70,7 +71,30 @@ class Loads:
         self._errors, self._leases, self._far = errors, leases, far
         self._under_way: set[Load] = set()
         self.when_kept: Callable[[Hashable], None] = lambda key: None
-        self.unchanged = self.taken = 0
+        self.unchanged = self.taken = self.kept = self.found = 0
+        self._count = count(1)
+
+    async def look_or_run(
+        self, key: Hashable, kept_before: int, proceed: Proceed, call: Call
+    ) -> Any:
+        """``run``, unless the answer was kept since the caller looked: it came from elsewhere.
+
+        *kept_before* is ``kept`` as it was then; if it is still the same, a look would only miss.
+        """
+        entry = self._peek(key) if self.kept != kept_before and self._store.is_local else None
+        now = clock.now()
+        if entry is None or now >= entry.fresh_until:
+            return await self.run(key, None, proceed, True, call)
+        self.found += 1
+        call.source, call.tier, call.age_s = "hit", self._far, max(0.0, now - entry.made_at)
+        return entry.value
+
+    def _peek(self, key: Hashable) -> Entry | None:
+        try:
+            return self._store.peek(key)
+        except Exception as error:
+            self._failures.note("look-up", error)
+            return None
 
     async def run(
         self, key: Hashable, known: Entry | None, proceed: Proceed, is_counted: bool, call: Call
@@ -170,6 +194,7 @@ class Loads:
             return
         try:
             await self._store.set(load.key, entry)
+            self.kept = next(self._count)
             if load.is_forgotten:  # while a slow store was writing
                 await self._store.delete(load.key)
                 return
