@@ -121,6 +121,19 @@ class TestErrorsAsResults:
             told = [await guard.call(KO, run, keeps=keeps) for _ in range(3)]
         assert told == ["error", "fine", "fine"]
 
+    async def test_nor_if_the_tool_called_another_tool(self) -> None:
+        outer, inner, work = Guard("get", reads_company), Guard("look", reads_company), Work()
+
+        async def run() -> str:
+            await inner.call(KO, work.run)
+            return f"error {work.runs}"
+
+        with session() as here:
+            for _ in range(2):
+                await outer.call(KO, run, keeps=lambda result: not result.startswith("error"))
+            tools = here.statistics().tools
+        assert (tools["get"].ran, tools["look"].ran, tools["look"].hit) == (2, 1, 1)
+
     async def test_are_the_answer_of_who_asked_alone(self) -> None:
         guard, work = Guard("get", reads_company), Work()
         with session() as here:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import weakref
 from collections.abc import Callable, Collection, Coroutine, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, NamedTuple
@@ -77,11 +78,12 @@ class Results:
         cache = self._caches.get(keeping) or self.cache(keeping)
         if self._owed and not await self._pay():
             return await proceed(call)
-        _asked.set(asked)
+        token = _asked.set(asked)
         try:
             return await cache.around(call, proceed)
         finally:
-            _asked.set(None)
+            with suppress(ValueError):  # thrown away, and closed in a context that never asked
+                _asked.reset(token)  # a tool may have been called by one that is being answered
 
     async def forget(self, keeping: Keeping, call: Call) -> None:
         """Drop the result of *call*, and keep none that is on its way."""
