@@ -16,9 +16,9 @@ import msgspec
 from ..errors import BadSetup
 from .values import as_text
 
-_WHOLE = re.compile(r"\$(\d+)((?:\.[^.\[\]{}$\s]+|\[-?\d+\])*)\Z")
+_WHOLE = re.compile(r"\$(\d{1,9})((?:\.[^.\[\]{}$\s]+|\[-?\d{1,9}\])*)\Z")
 _BRACED = re.compile(r"\$(\$?)\{([^{}]*)\}")
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(-?\d+)\]")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(-?\d{1,9})\]")
 
 Step = str | int
 
@@ -61,7 +61,7 @@ class Names:
 
     def _place(self, name: str) -> int | None:
         place = self._places.get(name)
-        if place is None and name.isascii() and name.isdigit():
+        if place is None and len(name) < 10 and name.isascii() and name.isdigit():
             place = int(name) - 1 if 1 <= int(name) <= len(self._ids) else None
         return place
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from string import Formatter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from ..errors import BadSetup
 from .resources import EVERYTHING
@@ -100,13 +100,15 @@ def _texts(piece: _Piece, look: Look) -> list[str]:
     value = look(piece.gap)
     if value is not MISSING and piece.path:
         value = _formatter.get_field(f"it{piece.path}", (), {"it": value})[0]
-    if isinstance(value, (list, tuple, set, frozenset)):
-        each = [_text(one, piece.form) for one in value]
+    kind = type(value)  # not what it says of itself: a value may not be there yet
+    if issubclass(kind, (list, tuple, set, frozenset)):
+        each = [_text(one, piece.form) for one in cast(Iterable[object], value)]
         return [piece.literal + text for text in dict.fromkeys(each)] or [f"{piece.literal}*"]
     return [piece.literal + _text(value, piece.form)]
 
 
 def _text(value: Any, form: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+    kind = type(value)
+    if kind is bool or not issubclass(kind, (str, int)) or value == "":
         return EVERYTHING
     return _formatter.format(f"{{0{form}}}", value) if form else str(value)

@@ -53,6 +53,7 @@ class _Veiled:
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _looked_at
     __getattr__ = __getitem__ = __call__ = __int__ = __index__ = __float__ = _looked_at
     __add__ = __radd__ = __mod__ = __rmod__ = __fspath__ = _looked_at
+    __class__ = property(_looked_at)  # what isinstance() asks
 
 
 VEILED: Final = _Veiled()
