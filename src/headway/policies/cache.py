@@ -49,7 +49,8 @@ class Cache:
         soft_timeout: with *stale_for*: wait so long for the fresh one before giving the stale one.
         refresh_at: share of *ttl*, such as 0.8, after which a hit begins a refresh beside it.
         errors: which errors to keep and how long, ``{LookupError: "30s"}``; in memory only.
-        private: keep answers in this process's memory, whatever the store is.
+        private: keep answers in this process's memory and never write them down; a store without a
+            memory tier is refused.
         scope: whose answers these are. ``"tenant"``, ``"session"``, ``"agent"`` or ``"run"`` read
             that name from the scope (missing is an error, never "all"); or a function that returns
             it.
