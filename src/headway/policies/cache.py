@@ -139,10 +139,11 @@ class Cache:
             entry = None
             self._failures.note("look-up", error)
         call.tier = self._near
-        if entry is None and not self.store.is_local:
-            entry = await self._got(key, call)
         if entry is None:
-            return await self._miss(key, kept_before, call, proceed)
+            if not self.store.is_local:
+                entry = await self._got(key, call)
+            if entry is None:
+                return await self._miss(key, kept_before, call, proceed)
         now = clock.now()
         age_s = now - entry.made_at
         call.age_s = age_s if age_s > 0.0 else 0.0  # a clock set back makes nothing younger
