@@ -98,6 +98,9 @@ async def test_a_store_of_its_own_is_voided_too() -> None:
         assert await read.call(KO, work.run) == 3
     await write.call(KO, work.run)  # outside of any session: it reaches all
     assert await read.call(KO, work.run) == 5
+    with session():
+        await write.call(KO, work.run)
+        assert await read.call(KO, work.run) == 7
 
 
 async def test_volatile_arguments() -> None:

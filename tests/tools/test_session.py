@@ -1,6 +1,7 @@
 """A session: who is in it shares what was read, and nobody else does."""
 
 import asyncio
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -218,6 +219,31 @@ class TestInsideOneAnother:
                 assert current_session() is not mine
         assert current_session() is None
         assert data.runs["read"] == 1
+
+    async def test_one_inside_two_joins_them(self) -> None:
+        data = Data()
+        mine, child = session(), session()
+        with mine, child:
+            await data.read("KO")
+        with session(), mine:
+            await data.write("KO")
+        with mine, child:
+            assert await data.read("KO") == "KO 1"
+
+    @pytest.mark.parametrize("is_inside", [True, False])
+    async def test_one_that_is_entered_during_a_write(self, is_inside: bool) -> None:
+        data, other = Data(), Data()
+        other.versions = data.versions
+        with session() if is_inside else contextlib.nullcontext():
+            other.hold()
+            write = asyncio.create_task(other.write("KO"))
+            await other.until_begun()
+            with session() as late:
+                assert await data.read("KO") == "KO 0"
+                other.open.set()
+                await write
+                assert await data.read("KO") == "KO 1"
+        assert late.statistics().tools["read"].voided == {"write": 1}
 
     def test_left_in_the_wrong_order(self) -> None:
         one, two = session(), session()

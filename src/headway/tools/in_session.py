@@ -20,7 +20,7 @@ from .results import (
     Keeping,
     Question,
     Results,
-    results_in,
+    results_beside_sessions,
     void_after,
     void_before,
     void_beside,
@@ -30,8 +30,8 @@ from .session import (
     Session,
     current_session,
     owner_in_key,
+    reach_of,
     results_for,
-    results_reached,
 )
 
 log = logging.getLogger("headway.tools")
@@ -68,7 +68,7 @@ class InSession:
         keeps_of: Callable[[Call], Keeps] | None = None,
     ) -> None:
         self._effects_of, self.keeping, self.scope = effects_of, keeping, scope
-        self._own = None if store is None else results_in(store)
+        self._own = None if store is None else results_beside_sessions(store)
         self._always_reads, self._keeps_of = always_reads, keeps_of
         self._off = settings.off_at_construction()
         self._has_warned = False
@@ -159,34 +159,28 @@ class InSession:
         return await _bypassed(call, proceed, "no key", session)
 
     async def _write(self, call: Call, proceed: Proceed, effects: Effects) -> Any:
-        places, tags = self._reached(), tags_to_void(effects)
-        for place in places:
-            place.written.note(tags, call.operation.name)
+        tags = tags_to_void(effects)
+        writing = _Writing(self, reach_of(self.scope), tags, call.operation.name)
         if events.listeners:
             note(call, "voided", detail="everything" if effects.exclusive else None)
-        await void_before(places, tags)
-        writing = _Writing(self, places, tags)
+        await void_before(writing.places(), tags)
         _writing.set(writing)
         try:
             answer = await proceed(call)
         except GeneratorExit:
             writing.is_over = True
-            void_beside(places, tags)
+            void_beside(writing.places(), tags)
             raise
         except BaseException:
             writing.is_over = True
-            await void_after(places, tags)
+            await void_after(writing.places(), tags)
             raise
         writing.is_over = True
         if isinstance(answer, Stream):
-            answer.recording.when_done(lambda error: void_beside(places, tags))
+            answer.recording.when_done(lambda error: void_beside(writing.places(), tags))
         else:
-            await void_after(places, tags)
+            await void_after(writing.places(), tags)
         return answer
-
-    def _reached(self) -> tuple[Results, ...]:
-        reached = results_reached(self.scope)
-        return tuple(dict.fromkeys(reached if self._own is None else (*reached, self._own)))
 
 
 async def _bypassed(call: Call, proceed: Proceed, why: str, session: Session | None) -> Any:
@@ -208,13 +202,28 @@ def _count(session: Session, call: Call) -> None:
 
 
 class _Writing:
-    """A write under way, for the threads that do it."""
+    """A write under way, also for the threads that do it."""
 
-    __slots__ = ("by", "is_over", "places", "tags")
+    __slots__ = ("_places", "_reach", "_tool", "by", "is_over", "tags")
 
-    def __init__(self, by: InSession, places: tuple[Results, ...], tags: tuple[str, ...]) -> None:
-        self.by, self.places, self.tags = by, places, tags
+    def __init__(
+        self,
+        by: InSession,
+        reach: Callable[[], tuple[Results, ...]],
+        tags: tuple[str, ...],
+        tool: str,
+    ) -> None:
+        self.by, self._reach, self.tags, self._tool = by, reach, tags, tool
+        self._places: dict[Results, None] = {}
         self.is_over = False
+
+    def places(self) -> tuple[Results, ...]:
+        """Where it makes results void: also in sessions that were entered since it began."""
+        for place in self._reach():
+            if place not in self._places:
+                place.written.note(self.tags, self._tool)
+                self._places[place] = None
+        return tuple(self._places)
 
 
 _writing: ContextVar[_Writing | None] = ContextVar("headway.tools.writing", default=None)
@@ -240,6 +249,6 @@ def to_the_end(run: Callable[..., Any], by: InSession) -> Callable[..., Any]:
             return run(*args, **kwargs)
         finally:
             if writing is not None and writing.by is by and writing.is_over:
-                void_beside(writing.places, writing.tags)
+                void_beside(writing.places(), writing.tags)
 
     return on_its_thread

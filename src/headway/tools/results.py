@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import weakref
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import suppress
@@ -63,7 +64,8 @@ class Results:
         self._caches: dict[Keeping, Cache] = {}
         self._owed: dict[str, int] = {}
         self.written = Written()
-        _living.add(self)
+        with _books:
+            _living.add(self)
 
     def cache(self, keeping: Keeping) -> Cache:
         """What answers for all tools that are kept so."""
@@ -136,14 +138,25 @@ class Results:
 
 def results_in(store: Store) -> Results:
     """The results in *store*: the same object for as long as anybody uses it."""
-    found = _by_store.get(id(store))
-    if found is None:
-        found = _by_store[id(store)] = Results(store)
+    with _books:
+        found = _by_store.get(id(store))
+        if found is None:
+            found = _by_store[id(store)] = Results(store)
+        return found
+
+
+def results_beside_sessions(store: Store) -> Results:
+    """The same for a tool whose results rest in *store*, in whatever session it is called."""
+    found = results_in(store)
+    with _books:
+        _beside.add(found)
     return found
 
 
 _debts = count(1)
+_books = threading.RLock()  # sets cannot be read while they grow; finalisers may come in between
 _living: weakref.WeakSet[Results] = weakref.WeakSet()
+_beside: weakref.WeakSet[Results] = weakref.WeakSet()
 _by_store: weakref.WeakValueDictionary[int, Results] = weakref.WeakValueDictionary()
 _everywhere: list[Results] = []
 
@@ -157,7 +170,14 @@ def everywhere() -> Results:
 
 def living() -> tuple[Results, ...]:
     """All results of this process that somebody may still ask for."""
-    return tuple(_living)
+    with _books:
+        return tuple(_living)
+
+
+def beside_sessions() -> tuple[Results, ...]:
+    """All results that rest in a store of some tool's own."""
+    with _books:
+        return tuple(_beside)
 
 
 async def void_before(places: Collection[Results], tags: Collection[str]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import weakref
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Literal
@@ -17,8 +16,16 @@ from ..scope import Scope
 from ..scope import current as asking_here
 from ..stores import Store
 from .effects import Effects, tags_to_void
-from .results import Results, everywhere, living, results_in, void_after
+from .results import (
+    Results,
+    beside_sessions,
+    everywhere,
+    living,
+    results_in,
+    void_after,
+)
 from .tally import SessionStatistics, ToolStatistics
+from .world import World
 
 ScopeOfResults = Literal["session", "tenant", "global"]
 """Who may be given a result: everyone in the session, everyone of the tenant, everyone."""
@@ -38,13 +45,13 @@ class Session:
         self.results = Results() if store is None else results_in(store)
         self._has_own_store = store is None
         self._tools: dict[str, ToolStatistics] = {}
-        self._world: weakref.WeakSet[Results] = weakref.WeakSet()
+        self._world = World()
+        self._world.add(self.results)
 
     def __enter__(self) -> Session:
         here = _here.get()
         if here is not None:
-            self._world = here.session._world
-        self._world.add(self.results)
+            here.session._world.join(self._world)
         _here.set(_Here(self, here, asking_here.get()))
         if self.name is not None:
             asking_here.set(msgspec.structs.replace(asking_here.get(), session=self.name))
@@ -141,15 +148,16 @@ def results_for(scope: ScopeOfResults) -> Results | None:
     return everywhere()
 
 
-def results_reached(scope: ScopeOfResults) -> Collection[Results]:
-    """Where a write of *scope*, made here, makes results void.
+def reach_of(scope: ScopeOfResults) -> Callable[[], tuple[Results, ...]]:
+    """Tells, whenever it is asked, where a write of *scope* that is made here makes results void.
 
     A write that is of no session, or for more than one, reaches all.
     """
     here = _here.get()
     if here is None or scope != "session":
-        return (everywhere(), *living())
-    return (everywhere(), *here.session._world)
+        return lambda: (everywhere(), *living())
+    world = here.session._world
+    return lambda: (everywhere(), *beside_sessions(), *world.results())
 
 
 def owner_in_key(scope: ScopeOfResults, of: Operation) -> Hashable:
