@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Final, NoReturn
 
 from .effects import UNKNOWN, Effects
@@ -18,10 +19,13 @@ def effects_before_values(
     if effects is None:
         return UNKNOWN
     veiled = {name: _veiled(value) for name, value in arguments.items()}
+    token = _is_asking.set(True)
     try:
         return effects(*first, **veiled)
     except _LookedAt:
         return UNKNOWN
+    finally:
+        _is_asking.reset(token)
 
 
 def _veiled(value: object) -> object:
@@ -35,6 +39,9 @@ def _veiled(value: object) -> object:
 
 class _LookedAt(BaseException):  # no error of the tool's, which would be logged as one
     """Effects depend on a value that is not there yet."""
+
+
+_is_asking: ContextVar[bool] = ContextVar("headway.tools.veiled", default=False)
 
 
 def _looked_at(*args: object) -> NoReturn:
@@ -53,7 +60,15 @@ class _Veiled:
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _looked_at
     __getattr__ = __getitem__ = __call__ = __int__ = __index__ = __float__ = _looked_at
     __add__ = __radd__ = __mod__ = __rmod__ = __fspath__ = _looked_at
-    __class__ = property(_looked_at)  # what isinstance() asks
+
+    # What isinstance() asks, and who walks through all objects there are.
+    __class__ = property(lambda self: _class_of_veiled())
+
+
+def _class_of_veiled() -> type:
+    if _is_asking.get():
+        raise _LookedAt
+    return _Veiled
 
 
 VEILED: Final = _Veiled()
