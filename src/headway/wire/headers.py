@@ -35,7 +35,7 @@ OF_ONE_ANSWER = frozenset(
         "x-request-id",
     }
 )
-_OF_ONE_ANSWER_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
+OF_ONE_ANSWER_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 _OWN_PREFIX = "x-headway-"
 
 
@@ -60,7 +60,7 @@ def to_keep(headers: Headers) -> list[tuple[str, str]]:
         (name, value)
         for name, value in to_forward(headers)
         if name.lower() not in OF_ONE_ANSWER
-        and not name.lower().startswith(_OF_ONE_ANSWER_PREFIXES)
+        and not name.lower().startswith(OF_ONE_ANSWER_PREFIXES)
     ]
 
 
