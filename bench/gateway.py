@@ -3,7 +3,7 @@
     scripts/bench gateway --shared PATH [--work FOLDER] [--rounds 5] [--seconds 1.5]
         [--only miss,hit,redis,stream,footprint] [--without-litellm] [--json]
     scripts/bench gateway --quick [--features all,-record]
-    scripts/bench gateway --profile miss|hit|stream [--with py-spy|cprofile]
+    scripts/bench gateway --profile miss|hit|stream [--with py-spy|py-spy-native|cprofile]
 
 Everything runs on loopback, in shuffled rounds, Headway with every feature on: key check, exact
 look-up and store, coalescing, limits, four time-outs, retry armed, metrics and recorder; the memory
@@ -31,6 +31,7 @@ from peer_gateway_targets import Servers, Work
 from headway.testing import Valkey
 
 ROOT = Path(__file__).resolve().parents[1]
+PROFILERS = ("py-spy", "py-spy-native", "cprofile")
 PARTS = ("miss", "hit", "redis", "stream", "footprint")
 REST = ("nginx", "floor", "LiteLLM", "Headway", "Headway asyncio")
 HITS = ("nginx static", "floor cache", "LiteLLM cached", "Headway", "Headway asyncio")
@@ -352,7 +353,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--without-litellm", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--profile", choices=["miss", "hit", "stream"])
-    parser.add_argument("--with", dest="profiler", choices=["py-spy", "cprofile"], default="py-spy")
+    parser.add_argument("--with", dest="profiler", choices=PROFILERS, default="py-spy")
     parser.add_argument("--body", choices=["small", "big"], default="small", help="for --profile")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

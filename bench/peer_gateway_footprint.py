@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import time
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from statistics import median
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from peer_gateway_targets import Servers
 
 EXTRA = ("httptools", "starlette", "uvicorn", "uvloop")
@@ -47,13 +48,10 @@ def _size(found: Distribution, path: str) -> int:
 
 
 def _needs(found: Distribution) -> list[str]:
-    """What it requires without any extra, on this interpreter, by the names of distributions."""
-    names = []
-    for line in found.requires or ():
-        if "extra ==" in line:
-            continue
-        names.append(re.match(r"[A-Za-z0-9_.-]+", line)[0].lower())  # type: ignore[index]
-    return names
+    """What it requires without any extra on this interpreter."""
+    wanted = [Requirement(line) for line in found.requires or ()]
+    here = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return [canonicalize_name(one.name) for one in here]
 
 
 def import_cpu_s(times: int = 5) -> float:

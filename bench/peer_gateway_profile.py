@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pstats
+import re
 import subprocess
 import time
 from collections import Counter
@@ -11,7 +12,7 @@ from io import StringIO
 from pathlib import Path
 
 from peer_gateway_load import SALT, STREAM
-from peer_gateway_targets import Server, Servers, Work, run, run_ok
+from peer_gateway_targets import Server, Servers, Work, run
 
 SECONDS = 5.0
 MOST = 40
@@ -28,11 +29,11 @@ def profile(work: Work, options: argparse.Namespace) -> str:
         server = servers.start_headway("Headway", *arguments)
         load = subprocess.Popen(_command(work, server, options), stdout=subprocess.PIPE, text=True)
         time.sleep(1.0)
-        if options.profiler == "py-spy":
-            _sample(work, server, out)
+        if options.profiler != "cprofile":
+            _sample(work, server, out, native=options.profiler == "py-spy-native")
         said, _ = load.communicate(timeout=60)
         server.end()
-        text = _by_samples(out) if options.profiler == "py-spy" else _by_calls(out)
+        text = _by_calls(out) if options.profiler == "cprofile" else _by_samples(out)
     return f"{text}\nunder the profiler: {said.strip()}"
 
 
@@ -54,9 +55,10 @@ def _command(work: Work, server: Server, options: argparse.Namespace) -> list[st
     return [*command, "--uniq", "1"] if options.profile == "miss" else command
 
 
-def _sample(work: Work, server: Server, out: Path) -> None:
+def _sample(work: Work, server: Server, out: Path, *, native: bool) -> None:
+    """Where it is, 500 times a second; *native*: in C too (whose stops make writes dear)."""
     base = work.folder / "base" / "bin"
-    if not run_ok([str(base / "py-spy"), "--version"]):
+    if not (base / "py-spy").exists():
         run([str(base / "python"), "-m", "pip", "install", "--quiet", "py-spy"], work.folder)
     command = [str(base / "py-spy"), "record", "--pid", str(server.pid), "--format", "raw"]
     command += [
@@ -68,7 +70,7 @@ def _sample(work: Work, server: Server, out: Path) -> None:
         "--output",
         str(out),
     ]
-    run([*command, "--native"], work.folder)
+    run([*command, *(["--native"] if native else [])], work.folder)
 
 
 def _by_samples(out: Path) -> str:
@@ -76,7 +78,7 @@ def _by_samples(out: Path) -> str:
     within: Counter[str] = Counter()
     for line in out.read_text("utf-8").splitlines():
         stack, _, count = line.rpartition(" ")
-        frames = stack.split(";")
+        frames = [re.sub(r":\d+\)$", ")", frame) for frame in stack.split(";")]
         own[frames[-1]] += int(count)
         within.update(dict.fromkeys(frames, int(count)))
     whole = own.total()
