@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .facts import AnswerFacts, RequestFacts
+from .facts import AnswerFacts
 from .json_values import MOST_BYTES, NotJson, as_object, read_leniently
 from .reading import Reading
 from .reading_chat import ChatReading
 from .reading_lists import CountReading, EmbeddingReading, ModelsReading, OtherReading
 from .reading_messages import MessageReading
 from .reading_responses import ResponseReading
+from .request_facts import RequestFacts
 from .sse import EventReader, ServerEvent
 
 _OK = 200

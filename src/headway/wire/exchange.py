@@ -5,8 +5,9 @@ Both take whatever bytes there are and never raise because of them.
 """
 
 from .answer import AnswerReader
-from .facts import AnswerFacts, RequestFacts, ToolCall, ToolResult, Usage, Wire
-from .request import read_request
+from .facts import AnswerFacts, ToolCall, ToolResult, Usage, Wire
+from .request import read_request, wire_of
+from .request_facts import RequestFacts
 
 __all__ = [
     "AnswerFacts",
@@ -17,4 +18,5 @@ __all__ = [
     "Usage",
     "Wire",
     "read_request",
+    "wire_of",
 ]

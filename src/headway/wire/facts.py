@@ -33,33 +33,6 @@ class ToolResult(msgspec.Struct, frozen=True):
     size: int
 
 
-class RequestFacts(msgspec.Struct, frozen=True):
-    """What a request asks for, and whether the same bytes may be answered from a cache.
-
-    Attributes:
-        provider: Whose wire it is: ``openai``, ``anthropic`` or ``other``.
-        streams: The answer is asked for as a stream of events.
-        is_repeatable: Asking again would give the same answer and change nothing on the server.
-        why_not: The reason in words if it is not repeatable.
-        system_digest: SHA-256 of the system prompt, in hex; None if there is none.
-        message_count: Messages, input items, or texts to embed.
-        wants_usage_chunk: A chat stream is to end with a chunk of usage.
-        body: The parsed body; None if it is not JSON or has an object with duplicate keys.
-    """
-
-    wire: Wire
-    provider: str
-    model: str | None
-    streams: bool
-    is_repeatable: bool
-    why_not: str | None
-    tool_results: tuple[ToolResult, ...]
-    system_digest: str | None
-    message_count: int
-    wants_usage_chunk: bool
-    body: object | None
-
-
 class Usage(msgspec.Struct, frozen=True):
     """Tokens as the provider counted them; None is unknown, never zero.
 

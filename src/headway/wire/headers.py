@@ -59,8 +59,7 @@ def to_keep(headers: Headers) -> list[tuple[str, str]]:
     return [
         (name, value)
         for name, value in to_forward(headers)
-        if name.lower() not in OF_ONE_ANSWER
-        and not name.lower().startswith(OF_ONE_ANSWER_PREFIXES)
+        if name.lower() not in OF_ONE_ANSWER and not name.lower().startswith(OF_ONE_ANSWER_PREFIXES)
     ]
 
 

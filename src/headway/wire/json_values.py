@@ -27,30 +27,64 @@ def read_strictly(body: bytes) -> object:
     Raises:
         NotJson: it is no JSON, has duplicate keys, or is too long or too deep.
     """
+    return read_and_write(body, frozenset())[0]
+
+
+def read_and_write(body: bytes, left_out: frozenset[str]) -> tuple[object, bytes | None]:
+    """The value of *body* as ``read_strictly`` reads it, and its bytes as ``canonical_json`` does.
+
+    The bytes come without those members of the body itself that *left_out* names.
+
+    Raises:
+        NotJson: it is no JSON, has duplicate keys, or is too long or too deep.
+    """
     if len(body) > MOST_BYTES:
         raise NotJson(f"the body is longer than {MOST_BYTES} bytes")
     try:
-        value: object = msgspec.json.decode(body)
-        if _lost_no_member(body, value):
-            return value
+        value: object = _decode(body)
+        kept, rest = _parted(value, left_out)
+        written = _encode_sorted(kept)
+        if _lost_no_member(body, written, _encode_sorted(rest) if rest else b""):
+            return value, written
     except RecursionError:
         raise NotJson(_TOO_DEEP) from None
     except (msgspec.MsgspecError, ValueError):
         pass  # the slower decoder knows more of what is legal, and says what is wrong
+    value = _read_slowly(body)
+    return value, canonical_json(_parted(value, left_out)[0])
+
+
+_decode = msgspec.json.Decoder().decode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def _parted(value: object, left_out: frozenset[str]) -> tuple[object, object]:
+    """*value* without the members that are left out, and those."""
+    if not isinstance(value, dict) or left_out.isdisjoint(value):
+        return value, None
+    members = as_object(value).items()
+    kept = {name: inside for name, inside in members if name not in left_out}
+    return kept, {name: inside for name, inside in members if name in left_out}
+
+
+def _lost_no_member(body: bytes, *written: bytes) -> bool:
+    """Whether *written*, all that was read from *body*, surely lost no member: all colons are left.
+
+    A key that stands twice costs at least one colon, and only an escaped one could make up for it.
+    """
+    if body.count(b":") != sum(part.count(b":") for part in written):
+        return False
+    return b"\\" not in body or body.rfind(b"\\u003") < 0
+
+
+def _read_slowly(body: bytes) -> object:
     try:
-        return _STRICT.decode(body.decode("utf-8"))
+        value: object = _STRICT.decode(body.decode("utf-8"))
     except RecursionError:
         raise NotJson(_TOO_DEEP) from None
     except ValueError:
         raise NotJson("the body is not JSON") from None
-
-
-def _lost_no_member(body: bytes, value: object) -> bool:
-    """Whether *value*, parsed from *body*, surely lost no member: it still has all the colons.
-
-    A key that stands twice costs at least one colon, and only an escaped one could make up for it.
-    """
-    return b"\\u003" not in body and msgspec.json.encode(value).count(b":") == body.count(b":")
+    return value
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

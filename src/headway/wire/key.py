@@ -6,6 +6,8 @@ of ``IGNORED`` (on the wires where the answer does not repeat them) and Anthropi
 Everything else does, known to Headway or not: array order, ``1`` beside ``1.0``, absent beside
 null, the form of the answer (a stream or not, with a chunk of usage or not), the URL, the tenant,
 and all headers but those of ``NOT_SHAPING``.
+
+What does not depend on the body is the ``head_part``; who sees a client often makes it once.
 """
 
 from __future__ import annotations
@@ -13,23 +15,30 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from itertools import chain
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 import msgspec
 
-from .facts import RequestFacts
+from .canonical import IGNORED, REPEATED_IN_A_RESPONSE, canonical_without_markers
 from .json_values import as_object, canonical_json
+from .request_facts import RequestFacts
 
-IGNORED: Final = frozenset(
-    {"stream", "stream_options", "user", "metadata", "safety_identifier", "prompt_cache_key"}
-)
-"""Members of a body that do not change the answer; the form of a stream joins the key apart."""
-
-REPEATED_IN_A_RESPONSE: Final = frozenset(
-    {"user", "metadata", "safety_identifier", "prompt_cache_key"}
-)
-"""Ignored members that the responses API writes into its answer: there they are part of the key."""
+__all__ = [
+    "CREDENTIALS",
+    "CREDENTIALS_IN_URL",
+    "IGNORED",
+    "NOT_SHAPING",
+    "NOT_SHAPING_PREFIXES",
+    "REPEATED_IN_A_RESPONSE",
+    "ExchangeKey",
+    "canonical_key",
+    "exchange_key",
+    "head_part",
+    "raw_key",
+    "tenant_of",
+]
 
 CREDENTIALS: Final = (
     "authorization",
@@ -129,70 +138,60 @@ def exchange_key(
         tenant: As ``tenant_of`` gives it, or a namespace that several callers share on purpose.
         headers: By name in lower case.
     """
-    shaping = sorted(pair for pair in headers.items() if _may_shape(pair[0]))
-    asked = [tenant, method.upper(), _plain(url), *(text for pair in shaping for text in pair)]
-    before = [text.encode("utf-8", "surrogatepass") for text in asked]
-    raw = _digest([b"raw", *before, body])
-    canonical, form = _canonical_body(request, body), _form(request)
+    head = head_part(tenant=tenant, method=method, url=url, headers=headers)
+    canonical = canonical_key(head, request)
+    return ExchangeKey(raw_key(head, body).hex(), None if canonical is None else canonical.hex())
+
+
+def head_part(*, tenant: str, method: str, url: str, headers: Mapping[str, str]) -> bytes:
+    """All of a key that does not depend on the body, in 32 bytes.
+
+    Args:
+        tenant: As ``tenant_of`` gives it, or a namespace that several callers share on purpose.
+        headers: By name in lower case.
+    """
+    shaping = sorted([pair for pair in headers.items() if _may_shape(pair[0])])
+    asked = [tenant, method.upper(), _plain(url), *chain.from_iterable(shaping)]
+    return _digest([text.encode("utf-8", "surrogatepass") for text in asked])
+
+
+def raw_key(head: bytes, body: bytes) -> bytes:
+    """The key of the very bytes of a request, whose ``head_part`` is *head*: 32 bytes."""
+    return sha256(b"raw" + head + body).digest()
+
+
+def canonical_key(head: bytes, request: RequestFacts) -> bytes | None:
+    """The key of what a request says, in 32 bytes; None if its body has no canonical form."""
+    canonical = request.canonical
+    if canonical is not None and request.provider == "anthropic" and _MARKER in canonical:
+        canonical = canonical_without_markers(request.wire, request.body)
+    form = _form(request)
     if canonical is None or form is None:
-        return ExchangeKey(raw, None)
-    return ExchangeKey(raw, _digest([b"canonical", *before, form, canonical]))
+        return None
+    # One separator does: no form has a line feed.
+    return sha256(b"canonical" + head + form + b"\n" + canonical).digest()
+
+
+_MARKER: Final = b'"cache_control":'
 
 
 def tenant_of(headers: Mapping[str, str], url: str, secret: bytes) -> str:
     """Who asks whom, as a text that tells nothing to those without *secret*.
 
     It is made of the credentials, in headers or in the URL, and of the server's scheme, host and
-    port.
+    port. Cookies that load balancers set do not count: they change by the hour.
 
     Args:
         headers: By name in lower case.
         secret: At least 16 random bytes of this process or installation.
     """
     parts = _split(url)
-    who = [text for name in CREDENTIALS for text in (name, headers.get(name, ""))]
+    who = [text for name in CREDENTIALS for text in (name, _credential(name, headers))]
     for name, value in parse_qsl(parts.query):
         who += [name, value] if name in CREDENTIALS_IN_URL else []
     who += [parts.scheme, parts.netloc.rpartition("@")[0], _server(parts)]
     given = [text.encode("utf-8", "surrogatepass") for text in who]
     return hmac.digest(secret, b"".join(_framed(given)), "sha256").hex()
-
-
-def _canonical_body(request: RequestFacts, body: bytes) -> bytes | None:
-    if not body:
-        return b""
-    if request.body is None:
-        return None
-    asked = request.body
-    if request.wire != "other" and isinstance(asked, dict):
-        ignored = IGNORED
-        if request.wire == "openai.responses":
-            ignored = IGNORED - REPEATED_IN_A_RESPONSE
-        asked = {name: value for name, value in as_object(asked).items() if name not in ignored}
-        if request.provider == "anthropic" and b"cache_control" in body:
-            asked = _without_markers(asked)
-    return canonical_json(asked)
-
-
-_CARRIES_DATA: Final = frozenset({"input", "input_schema", "schema"})
-"""Members whose content is the caller's own: what looks like a marker in there is none."""
-
-
-def _without_markers(value: object) -> object:
-    """*value* without Anthropic's ``cache_control``, which says what to cache and nothing else."""
-    if isinstance(value, list):
-        return [_without_markers(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: inside if name in _CARRIES_DATA else _without_markers(inside)
-        for name, inside in as_object(value).items()
-        if not (name == "cache_control" and _is_marker(inside))
-    }
-
-
-def _is_marker(value: object) -> bool:
-    return value is None or as_object(value).get("type") == "ephemeral"
 
 
 def _form(request: RequestFacts) -> bytes | None:
@@ -202,9 +201,20 @@ def _form(request: RequestFacts) -> bytes | None:
         said = asked.get("stream")
         # Some servers take 1 or "true" for true, others do not.
         return b"whole" if said is None or said is False else canonical_json(["said", said])
-    options = dict(as_object(asked.get("stream_options")))
-    options.pop("include_usage", None)
+    given = as_object(asked.get("stream_options"))
+    options = {name: value for name, value in given.items() if name != "include_usage"}
     return canonical_json([request.wants_usage_chunk, options])
+
+
+def _credential(name: str, headers: Mapping[str, str]) -> str:
+    given = headers.get(name, "")
+    if name != "cookie" or not given:
+        return given
+    pairs = [pair.strip() for pair in given.split(";")]
+    return "; ".join(pair for pair in pairs if not pair.startswith(_COOKIES_OF_BALANCERS))
+
+
+_COOKIES_OF_BALANCERS: Final = ("__cf_bm=", "_cfuvid=", "__cflb=", "AWSALB", "GCLB=")
 
 
 def _may_shape(name: str) -> bool:
@@ -232,8 +242,8 @@ def _split(url: str) -> SplitResult:
         return SplitResult("", "", url, "", "")
 
 
-def _digest(parts: Iterable[bytes]) -> str:
-    return sha256(b"".join(_framed(parts))).hexdigest()
+def _digest(parts: Iterable[bytes]) -> bytes:
+    return sha256(b"".join(_framed(parts))).digest()
 
 
 def _framed(parts: Iterable[bytes]) -> Iterable[bytes]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
-from .facts import RequestFacts, Wire
-from .json_values import NotJson, as_object, as_text, read_strictly
+from .canonical import read_body
+from .facts import Wire
+from .json_values import NotJson, as_object, as_text
 from .repeatable import why_not_repeatable
-from .sent import Sent, read_sent
+from .request_facts import RequestFacts
+from .sent import count_messages
 
 _POSTED: tuple[tuple[str, Wire], ...] = (
     ("/chat/completions", "openai.chat"),
@@ -22,6 +26,9 @@ _DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 _STREAMING: frozenset[Wire] = frozenset({"openai.chat", "openai.responses", "anthropic.messages"})
 
 
+_LONGEST_KNOWN_PATH: Final = 200
+
+
 def read_request(method: str, path: str, headers: Mapping[str, str], body: bytes) -> RequestFacts:
     """What a request asks for; never raises, whatever the bytes are.
 
@@ -29,46 +36,60 @@ def read_request(method: str, path: str, headers: Mapping[str, str], body: bytes
         path: The path of the URL; a query behind it is passed over.
         headers: By name in lower case.
     """
-    path = path.partition("?")[0]
-    wire = _wire_of(method.upper(), path)
-    parsed, why_unread = _parse(wire, body)
+    wire = wire_of(method, path)
+    parsed, canonical, why_unread = _read(wire, body)
     asked = as_object(parsed)
     why_not = why_unread or why_not_repeatable(wire, asked)
-    sent = read_sent(wire, asked) if asked else Sent()
-    options = as_object(asked.get("stream_options"))
+    streams = asked.get("stream") is True and wire in _STREAMING
     return RequestFacts(
-        wire=wire,
-        provider=_provider_of(wire, headers),
-        model=as_text(asked.get("model")) or _deployment(wire, path),
-        streams=wire in _STREAMING and asked.get("stream") is True,
-        is_repeatable=why_not is None,
-        why_not=why_not,
-        tool_results=sent.tool_results,
-        system_digest=sent.system_digest,
-        message_count=sent.message_count,
-        wants_usage_chunk=wire == "openai.chat" and options.get("include_usage") is True,
-        body=parsed,
+        wire,
+        _provider_of(wire, headers),
+        as_text(asked.get("model")) or _deployment(wire, path),
+        streams,
+        why_not is None,
+        why_not,
+        count_messages(wire, asked),
+        wire == "openai.chat" and _asks_for_usage(asked),
+        parsed,
+        canonical,
     )
 
 
-def _wire_of(method: str, path: str) -> Wire:
-    path = path.rstrip("/")
+def wire_of(method: str, path: str) -> Wire:
+    """Which wire a request is of, by its method and the path of its URL."""
+    if len(path) > _LONGEST_KNOWN_PATH:
+        return _read_wire(method, path)
+    return _known_wire(method, path)
+
+
+def _read_wire(method: str, path: str) -> Wire:
+    method, path = method.upper(), path.partition("?")[0].rstrip("/")
     if method == "POST":
         return next((wire for ending, wire in _POSTED if path.endswith(ending)), "other")
     return "models" if method == "GET" and _MODELS.search(path) else "other"
 
 
-def _parse(wire: Wire, body: bytes) -> tuple[object | None, str | None]:
-    """The value of the body, and why it cannot be relied on."""
+_known_wire = lru_cache(maxsize=1024)(_read_wire)
+
+
+def _read(wire: Wire, body: bytes) -> tuple[object | None, bytes | None, str | None]:
+    """The value of the body, its canonical form, and why it cannot be relied on."""
     if wire == "models":
-        return None, None
+        return None, None if body else b"", None
     try:
-        parsed = read_strictly(body)
+        parsed, canonical = read_body(wire, body)
     except NotJson as error:
-        return None, None if wire == "other" else str(error)
+        return None, None if body else b"", None if wire == "other" else str(error)
+    if parsed is None:
+        canonical = None
     if wire != "other" and not isinstance(parsed, dict):
-        return parsed, "the body is no JSON object"
-    return parsed, None
+        return parsed, canonical, "the body is no JSON object"
+    return parsed, canonical, None
+
+
+def _asks_for_usage(asked: dict[str, object]) -> bool:
+    options = asked.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
 
 
 def _provider_of(wire: Wire, headers: Mapping[str, str]) -> str:
@@ -78,5 +99,5 @@ def _provider_of(wire: Wire, headers: Mapping[str, str]) -> str:
 
 
 def _deployment(wire: Wire, path: str) -> str | None:
-    found = _DEPLOYMENT.search(path) if wire != "other" else None
+    found = _DEPLOYMENT.search(path.partition("?")[0]) if wire != "other" else None
     return found.group(1) if found else None

@@ -19,7 +19,25 @@ class Sent(msgspec.Struct, frozen=True):
 
     tool_results: tuple[ToolResult, ...] = ()
     system_digest: str | None = None
-    message_count: int = 0
+
+
+def count_messages(wire: Wire, body: dict[str, object]) -> int:
+    """How many messages, input items or texts to embed *body* has."""
+    name = _LISTS.get(wire)
+    given = None if name is None else body.get(name)
+    if isinstance(given, list):
+        is_tokens_of_one = wire == "openai.embeddings" and bool(given) and type(given[0]) is int
+        return 1 if is_tokens_of_one else len(given)
+    return 1 if name == "input" and isinstance(given, str) else 0
+
+
+_LISTS: dict[Wire, str] = {
+    "openai.chat": "messages",
+    "openai.responses": "input",
+    "openai.embeddings": "input",
+    "anthropic.messages": "messages",
+    "anthropic.count_tokens": "messages",
+}
 
 
 def read_sent(wire: Wire, body: dict[str, object]) -> Sent:
@@ -42,7 +60,7 @@ def _read_chat(body: dict[str, object]) -> Sent:
         elif role == "function":
             result = _result(None, names, message.get("content"))
             results.append(msgspec.structs.replace(result, name=as_text(message.get("name"))))
-    return Sent(tuple(results), _digest_of_system(_system_contents(messages)), len(messages))
+    return Sent(tuple(results), _digest_of_system(_system_contents(messages)))
 
 
 def _read_messages(body: dict[str, object]) -> Sent:
@@ -56,12 +74,11 @@ def _read_messages(body: dict[str, object]) -> Sent:
             elif block.get("type") == "tool_result":
                 results.append(_result(block.get("tool_use_id"), names, block.get("content")))
     system = [body.get("system"), *_system_contents(messages)]
-    return Sent(tuple(results), _digest_of_system(system), len(messages))
+    return Sent(tuple(results), _digest_of_system(system))
 
 
 def _read_responses(body: dict[str, object]) -> Sent:
-    given = body.get("input")
-    items = [as_object(one) for one in as_list(given)]
+    items = [as_object(one) for one in as_list(body.get("input"))]
     names: dict[str, str] = {}
     results: list[ToolResult] = []
     for item in items:
@@ -71,21 +88,12 @@ def _read_responses(body: dict[str, object]) -> Sent:
         elif kind.endswith("_call"):
             _remember(names, item.get("call_id"), item.get("name"))
     system = [body.get("instructions"), *_system_contents(items)]
-    count = 1 if isinstance(given, str) else len(items)
-    return Sent(tuple(results), _digest_of_system(system), count)
-
-
-def _read_embeddings(body: dict[str, object]) -> Sent:
-    given = body.get("input")
-    texts = as_list(given)
-    is_one = isinstance(given, str) or (bool(texts) and type(texts[0]) is int)
-    return Sent(message_count=1 if is_one else len(texts))
+    return Sent(tuple(results), _digest_of_system(system))
 
 
 _READERS: dict[Wire, Callable[[dict[str, object]], Sent]] = {
     "openai.chat": _read_chat,
     "openai.responses": _read_responses,
-    "openai.embeddings": _read_embeddings,
     "anthropic.messages": _read_messages,
     "anthropic.count_tokens": _read_messages,
 }

@@ -36,8 +36,6 @@ _OF_ONE_REQUEST: Final = frozenset(
 )
 """Their values differ each time and change no answer; that they are there may matter."""
 
-_COOKIES_OF_BALANCERS: Final = ("__cf_bm=", "_cfuvid=", "__cflb=", "AWSALB", "GCLB=")
-
 _KEEPING: Final = (Place.CACHE, Place.SHARE)
 _REPEATABLE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
@@ -82,7 +80,6 @@ class Questions:
 
     def _understood(self, request: Request, body: bytes | None) -> Question:
         headers, content = _by_name(request.headers.raw), body or b""
-        _leave_out_cookies_of_balancers(headers)
         url, path = _url_and_path(request.url)
         facts = read_request(request.method, path, headers, content)
         wishes = read_wishes(headers)
@@ -100,7 +97,7 @@ class Questions:
         if body is None or not _may_repeat(request.method, headers, facts):
             others = [policy for policy in others if policy.place is not Place.RETRY]
         return Question(
-            facts=msgspec.structs.replace(facts, body=None),
+            facts=facts.without_body(),
             # Bytes are kept as they came, so they suit those who accept the same encodings.
             key=f"{key.canonical or key.raw} {headers.get('accept-encoding', '')}",
             operation=self._operation(_name(facts, request), facts, (*keeping, *others), why),
@@ -241,14 +238,6 @@ def _by_name(raw: RawHeaders) -> dict[str, str]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return joined
-
-
-def _leave_out_cookies_of_balancers(headers: dict[str, str]) -> None:
-    """They come from between, change by the hour, and say nothing of who asks."""
-    if "cookie" in headers:
-        pairs = [pair.strip() for pair in headers.pop("cookie").split(";")]
-        if kept := [p for p in pairs if not p.startswith(_COOKIES_OF_BALANCERS)]:
-            headers["cookie"] = "; ".join(kept)
 
 
 def _url_and_path(url: Url) -> tuple[str, str]:
