@@ -1,0 +1,208 @@
+"""What a request tells of the conversation behind it: its speaker, its task, results of tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from hashlib import blake2b, sha256
+from typing import Final
+
+import msgspec
+
+from ..wire.exchange import RequestFacts, Wire
+from ..wire.json_values import NotJson, as_list, as_object, as_text, canonical_json, read_leniently
+
+LONGEST_TASK: Final = 1_000
+"""Of a longer task this much is compared."""
+MOST_PROMPTS: Final = 256
+
+_PASSING: Final = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"  # a day
+    r"|\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"  # a time of day
+    r"|\d{9,}"  # seconds since the epoch, and the like
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",  # a UUID
+    re.IGNORECASE,
+)
+"""What a prompt says of the moment: it does not make another speaker of it."""
+
+_Object = dict[str, object]
+_SYSTEM = ("system", "developer")
+_WHERE_SYSTEM_STANDS: dict[Wire, str] = {
+    "openai.responses": "instructions",
+    "anthropic.messages": "system",
+}
+_LISTS: dict[Wire, str] = {
+    "openai.chat": "messages",
+    "openai.responses": "input",
+    "anthropic.messages": "messages",
+}
+
+
+class Brought(msgspec.Struct, frozen=True):
+    """A tool's result that a request brings; what it was asked, if the request says that too."""
+
+    id: str | None
+    name: str | None = None
+    key: str | None = None
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """What is kept of a conversation: small, and the same for the same request.
+
+    Attributes:
+        speaker: A fingerprint of the system prompt, such as ``agent 3f2a91``, the same also if
+            days, times, long numbers and UUIDs in it change; None if there is no prompt.
+        task: What the user said first, which all requests of one conversation repeat, or the
+            beginning of that; "" if unknown.
+        results: The results of tools behind the model's last words, in order: those that are new.
+    """
+
+    speaker: str | None = None
+    task: str = ""
+    results: tuple[Brought, ...] = ()
+
+
+def spoken_of(facts: RequestFacts) -> Spoken:
+    """What a request tells; nothing without its body."""
+    if facts.wire not in _LISTS:
+        return Spoken()
+    body = as_object(facts.body)
+    messages = list(map(as_object, as_list(body.get(_LISTS[facts.wire]))))
+    prompt = _prompt(facts.wire, body, messages)
+    speaker = _fingerprint(prompt) if prompt else None
+    return Spoken(speaker, _task(body, messages), tuple(_RESULTS[facts.wire](messages)))
+
+
+def key_of(name: str, arguments: object) -> str:
+    """Equal for equal arguments of a tool, however a model wrote them down."""
+    written = canonical_json([name, arguments]) or repr(arguments).encode("utf-8", "replace")
+    return blake2b(written, digest_size=16).hexdigest()
+
+
+def read_arguments(written: object) -> object:
+    """Arguments as a value; a text that is no JSON as it is."""
+    if not isinstance(written, str):
+        return written
+    try:
+        return read_leniently(written) if written.strip() else {}
+    except NotJson:
+        return written
+
+
+def _prompt(wire: Wire, body: _Object, messages: list[_Object]) -> str:
+    said = [body.get(_WHERE_SYSTEM_STANDS.get(wire, ""))]
+    said += [one.get("content") for one in messages if one.get("role") in _SYSTEM]
+    return "\n\n".join(text for text in map(_text, said) if text)
+
+
+@lru_cache(maxsize=MOST_PROMPTS)
+def _fingerprint(prompt: str) -> str:
+    lasting = _PASSING.sub("#", prompt).encode("utf-8", "surrogatepass")
+    return f"agent {sha256(lasting).hexdigest()[:6]}"
+
+
+def _task(body: _Object, messages: list[_Object]) -> str:
+    given = body.get("input")
+    if not isinstance(given, str):
+        by_user = (one.get("content") for one in messages if one.get("role") == "user")
+        given = _text(next(by_user, None))
+    return given[:LONGEST_TASK]
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    texts = (as_text(as_object(part).get("text")) for part in as_list(content))
+    return "\n".join(text for text in texts if text)
+
+
+def _in_chat(messages: list[_Object]) -> list[Brought]:
+    asked: dict[str, _Object] = {}
+    answered: list[_Object] = []
+    for message in _behind_last_words(messages, "tool_calls"):
+        if message.get("role") in ("tool", "function"):
+            answered.append(message)
+        for call in map(as_object, as_list(message.get("tool_calls"))):
+            named = as_object(call.get("function") or call.get("custom"))
+            asked[str(call.get("id"))] = named
+    return [_in_message(message, asked) for message in reversed(answered)]
+
+
+def _in_message(message: _Object, asked: dict[str, _Object]) -> Brought:
+    known = as_text(message.get("tool_call_id"))
+    found = _known(known, asked.get(str(known)))
+    if found.name is not None:
+        return found
+    return msgspec.structs.replace(found, name=as_text(message.get("name")))
+
+
+def _in_messages(messages: list[_Object]) -> list[Brought]:
+    asked: dict[str, _Object] = {}
+    answered: list[str] = []
+    for message in _behind_last_words(messages, "tool_use"):
+        for block in map(as_object, reversed(as_list(message.get("content")))):
+            if block.get("type") == "tool_result":
+                answered.append(str(block.get("tool_use_id")))
+            elif block.get("type") == "tool_use":
+                asked[str(block.get("id"))] = block
+    return [_known(id, asked.get(id)) for id in reversed(answered)]
+
+
+def _behind_last_words(messages: list[_Object], calls: str) -> Iterator[_Object]:
+    """From the end back to the last message of the model that asks for tools, if it is the last.
+
+    A message of the model at the very end is one that the program began for it.
+    """
+    for number, message in enumerate(reversed(messages)):
+        if message.get("role") != "assistant":
+            yield message
+        elif _asks_for_tools(message, calls):
+            yield message
+            return
+        elif number:
+            return
+
+
+def _asks_for_tools(message: _Object, calls: str) -> bool:
+    if message.get(calls):
+        return True
+    return any(as_object(block).get("type") == calls for block in as_list(message.get("content")))
+
+
+def _in_responses(items: list[_Object]) -> list[Brought]:
+    """Items say nothing of turns, so these are all since somebody spoke before them."""
+    asked: dict[str, _Object] = {}
+    answered: list[str] = []
+    for item in _since_somebody_spoke(items):
+        kind = as_text(item.get("type")) or ""
+        if kind.endswith("_call_output"):
+            answered.append(str(item.get("call_id")))
+        elif kind.endswith("_call"):
+            asked[str(item.get("call_id"))] = item
+    return [_known(id, asked.get(id)) for id in reversed(answered)]
+
+
+def _since_somebody_spoke(items: list[_Object]) -> Iterator[_Object]:
+    is_among_tools = False
+    for item in reversed(items):
+        is_message = item.get("type", "message") == "message"
+        if is_message and (is_among_tools or item.get("role") == "assistant"):
+            return
+        is_among_tools = is_among_tools or not is_message
+        yield item
+
+
+def _known(id: str | None, call: _Object | None) -> Brought:
+    name = None if call is None else as_text(call.get("name"))
+    if call is None or name is None:
+        return Brought(id)
+    given = call.get("arguments", call.get("input"))
+    return Brought(id, name, None if given is None else key_of(name, read_arguments(given)))
+
+
+_RESULTS: Final[dict[Wire, Callable[[list[_Object]], list[Brought]]]] = {
+    "openai.chat": _in_chat,
+    "openai.responses": _in_responses,
+    "anthropic.messages": _in_messages,
+}
