@@ -478,3 +478,49 @@ def test_plain_functions_on_threads_are_limited_too() -> None:
 def test_what_cannot_work_is_refused(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(BadSetup, match=said):
         Limit(**arguments)
+
+
+async def test_a_place_can_be_taken_without_a_call() -> None:
+    limit = Limit(at_once=2, max_waiting=2)
+    assert [limit.enter_now() for _ in range(3)] == [True, True, False]
+    order: list[str] = []
+
+    async def wait(name: str, priority: int) -> None:
+        await limit.wait(name, priority)
+        order.append(name)
+
+    async with nothing_left_behind():
+        waiting = [asyncio.create_task(wait("low", LOW)), asyncio.create_task(wait("high", HIGH))]
+        await settle()
+        with pytest.raises(LimitExceeded, match=r"openai\.chat: 2 callers wait") as raised:
+            await limit.wait("openai.chat", HIGH)
+        assert raised.value.operation == "openai.chat"
+        limit.leave()
+        await settle()
+        assert not limit.enter_now()
+        limit.leave()
+        await asyncio.gather(*waiting)
+    assert order == ["high", "low"]
+    assert (limit.inside, limit.waiting) == (2, 0)
+
+
+async def test_who_waits_goes_before_who_would_enter_now() -> None:
+    limit = Limit(at_once=1)
+    assert limit.enter_now()
+    waiting = asyncio.create_task(limit.wait("first", LOW))
+    await settle()
+    limit.leave()
+    assert not limit.enter_now()
+    await waiting
+    waiting = asyncio.create_task(limit.wait("second", LOW))
+    await settle()
+    waiting.cancel()
+    await settle()
+    limit.leave()
+    assert limit.enter_now()
+
+
+def test_a_place_that_nobody_took_is_not_given_back() -> None:
+    limit = Limit(at_once=1)
+    limit.leave()
+    assert [limit.enter_now(), limit.enter_now()] == [True, False]

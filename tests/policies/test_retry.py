@@ -296,3 +296,16 @@ def test_what_cannot_work_is_refused(arguments: dict[str, Any], said: str) -> No
 def test_there_is_no_default_for_what_may_pass() -> None:
     with pytest.raises(TypeError, match="on"):
         Retry(3)  # type: ignore[call-arg]
+
+
+def test_the_decision_can_be_asked_without_a_call() -> None:
+    retry = Retry(3, on=OSError, first_wait="1s", max_wait="5s")
+    for attempt, longest in ((1, 1.0), (2, 2.0)):
+        waits = [retry.wait_s(attempt, asked_s=None) for _ in range(50)]
+        assert all(wait is not None and longest / 2 <= wait <= longest for wait in waits)
+        assert len(set(waits)) > 20
+    assert retry.wait_s(1, asked_s=0.0) == 0.0
+    assert retry.wait_s(2, asked_s=5.0) == 5.0
+    assert retry.wait_s(1, asked_s=5.1) is None
+    assert retry.wait_s(3, asked_s=None) is None
+    assert retry.wait_s(3, asked_s=1.0) is None

@@ -16,6 +16,7 @@ from ..call import Call, Place, Proceed
 from ..errors import BadSetup, LimitExceeded, refuse_unless_whole
 from ..scope import current
 from ..stream import Stream
+from .rate import Rate
 from .watch import note
 
 
@@ -52,7 +53,7 @@ class Limit:
         if max_waiting is not None:
             refuse_unless_whole("Limit(max_waiting=...)", max_waiting, least=0)
         self.at_once, self.max_waiting = at_once, max_waiting
-        self._rate = _Rate.of(per_second, per_minute, burst)
+        self._rate = Rate.of(per_second, per_minute, burst)
         self._begin()
         _limits.add(self)
 
@@ -67,18 +68,24 @@ class Limit:
         self._lock = threading.RLock()  # one limit may serve loops on several threads
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
-        if not self._enter_now():
-            await self._wait(call)
+        if not self.enter_now():
+            await self._wait_and_tell(call)
         try:
             answer = await proceed(call)
         except BaseException:
-            self._leave()
+            self.leave()
             raise
         if isinstance(answer, Stream):
-            answer.recording.when_done(lambda error: self._leave())
+            answer.recording.when_done(lambda error: self.leave())
         else:
-            self._leave()
+            self.leave()
         return answer
+
+    async def _wait_and_tell(self, call: Call) -> None:
+        began = clock.monotonic()
+        await self.wait(call.operation.name, current.get().priority)
+        if events.listeners:
+            note(call, "waited", seconds=clock.monotonic() - began)
 
     @property
     def inside(self) -> int:
@@ -90,7 +97,11 @@ class Limit:
         """How many callers wait now."""
         return self._waiting
 
-    def _enter_now(self) -> bool:
+    def enter_now(self) -> bool:
+        """Take a place without waiting: True if there was one, and nobody waits for it.
+
+        Each place that is taken, here or by ``wait``, must be given back by one ``leave``.
+        """
         with self._lock:
             return not self._waiting and self._take()
 
@@ -103,47 +114,54 @@ class Limit:
         self._inside += 1
         return True
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Give a place back, and let the next caller in; one that nobody took is not counted."""
         with self._lock:
-            self._inside -= 1
+            self._inside = max(0, self._inside - 1)
             if self._waiting:
                 self._admit()
 
-    async def _wait(self, call: Call) -> None:
-        waiter = self._queued(call)
-        began = clock.monotonic()
+    async def wait(self, name: str, priority: int) -> None:
+        """Return when a place is taken; whoever is cancelled before has none.
+
+        Args:
+            name: of the operation, for the error.
+            priority: lower goes first, such as ``headway.HIGH``.
+
+        Raises:
+            LimitExceeded: ``max_waiting`` callers wait already.
+        """
+        waiter = self._queued(name, priority)
         try:
             await waiter.future
         except BaseException:
             self._give_up(waiter)
             raise
-        if events.listeners:
-            note(call, "waited", seconds=clock.monotonic() - began)
 
-    def _queued(self, call: Call) -> _Waiter:
+    def _queued(self, name: str, priority: int) -> _Waiter:
         with self._lock:
             if self.max_waiting is not None and self._waiting >= self.max_waiting:
-                raise self._exceeded(call)
-            waiter = _Waiter(current.get().priority, next(self._order))
+                raise self._exceeded(name)
+            waiter = _Waiter(priority, next(self._order))
             heapq.heappush(self._queue, waiter)
             self._waiting += 1
             self._admit()
             return waiter
 
-    def _exceeded(self, call: Call) -> LimitExceeded:
+    def _exceeded(self, name: str) -> LimitExceeded:
         retry_after_s = None if self._rate is None else self._rate.until_next_s(clock.monotonic())
         error = LimitExceeded(
-            f"{call.operation.name}: {self._waiting} callers wait already; "
+            f"{name}: {self._waiting} callers wait already; "
             f"come back later, or raise max_waiting={self.max_waiting}",
             retry_after_s=retry_after_s,
         )
-        error.operation = call.operation.name
+        error.operation = name
         return error
 
     def _give_up(self, waiter: _Waiter) -> None:
         with self._lock:
             if waiter.state == "admitted":  # admitted and cancelled in the same moment
-                self._leave()
+                self.leave()
             elif waiter.state == "waiting":
                 waiter.state = "gone"
                 self._waiting -= 1
@@ -216,61 +234,6 @@ class _Waiter:
         else:
             with suppress(RuntimeError):  # its loop has closed: nobody waits there any more
                 self.loop.call_soon_threadsafe(action)
-
-
-class _Rate:
-    """A bucket of *burst* starts that fills at *per_second*."""
-
-    def __init__(self, per_second: float, burst: float) -> None:
-        self._per_second, self._burst = per_second, burst
-        self._tokens, self._at = burst, clock.monotonic()
-
-    @classmethod
-    def of(
-        cls, per_second: float | None, per_minute: float | None, burst: int | None
-    ) -> _Rate | None:
-        for name, value in (("per_second", per_second), ("per_minute", per_minute)):
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int | float)
-            ):
-                raise BadSetup(f"Limit({name}={value!r}) is no rate; use a number")
-        if per_second is not None and per_minute is not None:
-            raise BadSetup(
-                "Limit(per_second=..., per_minute=...): give one of the two, or stack two limits"
-            )
-        rate = (
-            per_second
-            if per_second is not None
-            else None
-            if per_minute is None
-            else per_minute / 60
-        )
-        if rate is None:
-            if burst is not None:
-                raise BadSetup(
-                    f"Limit(burst={burst}) belongs to a rate; give per_second or per_minute too"
-                )
-            return None
-        if not 0 < rate < float("inf"):
-            raise BadSetup(f"Limit: a rate of {rate:g} a second lets nothing pass; use more than 0")
-        if burst is not None:
-            refuse_unless_whole("Limit(burst=...)", burst)
-        return cls(rate, float(burst) if burst is not None else max(1.0, rate))
-
-    def _fill(self, now: float) -> None:
-        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._per_second)
-        self._at = now
-
-    def take(self, now: float) -> bool:
-        self._fill(now)
-        if self._tokens < 1.0 - 1e-9:
-            return False
-        self._tokens -= 1.0
-        return True
-
-    def until_next_s(self, now: float) -> float:
-        self._fill(now)
-        return max(0.0, (1.0 - self._tokens) / self._per_second)
 
 
 # In a forked child none of the parent's calls goes on, so none of them gives its place back.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from .. import clock, events
 from ..call import Call, Place, Proceed
 from ..clock import Duration
 from ..errors import BadSetup, refuse_unless_whole
+from .retry_budget import RetryBudget, budget_of
 from .watch import note
 
 Failures = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
@@ -30,6 +32,9 @@ class Retry:
         first_wait: before the second attempt.
         max_wait: the longest single wait.
         within: give up when this much time has gone since the first attempt.
+        budget: the share of calls that may be repeated, such as 0.2, or a ``RetryBudget`` that
+            several policies spend together; None is no bound. With the budget spent, a failure is
+            raised at once.
     """
 
     place = Place.RETRY
@@ -42,6 +47,7 @@ class Retry:
         first_wait: Duration = "200ms",
         max_wait: Duration = "30s",
         within: Duration | None = None,
+        budget: RetryBudget | float | None = None,
     ) -> None:
         refuse_unless_whole("Retry(attempts=...)", attempts)
         self.attempts, self.on = attempts, on
@@ -49,10 +55,13 @@ class Retry:
         self.first_wait_s = _seconds("first_wait", first_wait)
         self.max_wait_s = _seconds("max_wait", max_wait)
         self.within_s = None if within is None else _seconds("within", within)
+        self.budget = budget_of(budget)
         self._chance = random.Random()  # not for secrets: spreads callers out in time
 
     async def around(self, call: Call, proceed: Proceed) -> Any:
         began = 0.0 if self.within_s is None else clock.monotonic()
+        if self.budget is not None:
+            self.budget.asked()
         try:
             return await proceed(call)
         except Exception as error:
@@ -61,9 +70,12 @@ class Retry:
             return await self._again(call, proceed, error, began)
 
     async def _again(self, call: Call, proceed: Proceed, error: Exception, began: float) -> Any:
-        for attempt in range(1, self.attempts):
-            wait_s = self._wait_s(attempt, error)
+        for attempt in count(1):
+            wait_s = self.wait_s(attempt, asked_s=retry_after_s(error))
             if wait_s is None or self._too_late(began, wait_s):
+                break
+            if self.budget is not None and not self.budget.may_repeat():
+                _tell_of_spent(call, error, attempt)
                 break
             if events.listeners:
                 note(call, "retried", seconds=wait_s, count=attempt, detail=type(error).__name__)
@@ -74,15 +86,21 @@ class Retry:
                 error = failed
                 if not self._may_pass(error):
                     raise
-        else:
-            attempt = self.attempts
         error.add_note(
             f"{call.operation.name}: gave up after {attempt} of {self.attempts} attempts"
         )
         raise error
 
-    def _wait_s(self, attempt: int, error: Exception) -> float | None:
-        asked_s = retry_after_s(error)
+    def wait_s(self, attempt: int, *, asked_s: float | None) -> float | None:
+        """How long to wait after attempt number *attempt* (from 1) failed; None is to give up.
+
+        It knows nothing of ``within`` and ``budget``, and asks no clock.
+
+        Args:
+            asked_s: how long the failed side asked to wait, as ``retry_after_s`` reads it.
+        """
+        if attempt >= self.attempts:
+            return None
         if asked_s is not None:
             return asked_s if asked_s <= self.max_wait_s else None
         doublings = min(attempt - 1, 64)  # far beyond any cap, and no float overflows
@@ -91,6 +109,16 @@ class Retry:
 
     def _too_late(self, began: float, wait_s: float) -> bool:
         return self.within_s is not None and clock.monotonic() + wait_s - began > self.within_s
+
+
+def _tell_of_spent(call: Call, error: Exception, attempt: int) -> None:
+    if events.listeners:
+        detail = f"{type(error).__name__}, the retry budget is spent"
+        note(call, "not retried", count=attempt, detail=detail)
+    error.add_note(
+        f"{call.operation.name}: not asked again, for the retry budget is spent; "
+        "too many calls fail"
+    )
 
 
 def _seconds(name: str, duration: Duration) -> float:
@@ -122,8 +150,11 @@ def retry_after_s(error: Exception) -> float | None:
     if isinstance(own, (int, float)):
         return max(0.0, float(own))
     headers = getattr(getattr(error, "response", None), "headers", None)
-    if not isinstance(headers, Mapping):
-        return None
+    return asked_wait_s(headers) if isinstance(headers, Mapping) else None
+
+
+def asked_wait_s(headers: Mapping[str, str]) -> float | None:
+    """How long an answer's headers ask to wait: ``retry-after-ms``, or ``retry-after``."""
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
     text = headers.get("retry-after") or headers.get("Retry-After")
