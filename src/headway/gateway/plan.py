@@ -32,7 +32,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: The credential sent instead of the client's; None sends on what the client sent.
-        key_header: Which header carries ``key``: ``authorization`` (as ``Bearer``) or ``x-api-key``.
+        key_header: Which header carries ``key``: ``authorization`` (as ``Bearer``) or
+            ``x-api-key``.
         probe: A path asked while it is passed over; any answer below 500 brings it back.
     """
 

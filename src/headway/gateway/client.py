@@ -1,0 +1,338 @@
+"""A client's connection: requests are read whole, answered one after the other, and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from .. import clock
+from .framing import Refusal
+from .server import without_delay
+from .wheel import NEVER
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+    from .gateway import Gateway
+
+MOST_HEAD_BYTES: Final = 64 * 1024
+HEAD_S: Final = 30.0
+"""A head that has begun must be whole after this time."""
+BODY_S: Final = 60.0
+"""So long may a body pause between two reads."""
+IDLE_S: Final = 75.0
+HIGH_WATER: Final = 256 * 1024
+"""So much is written ahead of a slow client before its server has to wait."""
+MOST_WAITING: Final = 16
+"""Requests sent ahead of their turn (pipelined) before reading stops."""
+
+_OF_ONE_REQUEST: Final = frozenset(
+    {
+        *(b"content-length", b"Content-Length", b"idempotency-key", b"Idempotency-Key"),
+        *(b"traceparent", b"tracestate", b"baggage", b"x-request-id", b"X-Request-Id"),
+        *(b"X-Request-ID", b"x-client-request-id", b"X-Client-Request-Id"),
+        *(b"x-stainless-retry-count", b"X-Stainless-Retry-Count"),
+    }
+)
+"""Their values differ each time; what has them is otherwise like the request before it."""
+_LENGTH: Final = frozenset({b"content-length", b"Content-Length"})
+
+
+class ClientConnection(asyncio.Protocol):
+    """One connection of a client.
+
+    Attributes:
+        keeps_alive: It stays open after the answer under way.
+        takes_chunks: The client speaks HTTP/1.1.
+        is_slow: It does not take what is written to it.
+    """
+
+    __slots__ = (
+        *("_body", "_came", "_exchange", "_extra", "_gateway", "_has_head", "_is_reading"),
+        *("_method", "_pairs", "_parser", "_size", "_url", "_waiting", "due", "is_over"),
+        *("is_slow", "keeps_alive", "takes_chunks", "tick", "transport", "_stops_reading"),
+    )
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.transport: Any = None
+        self._parser: Any = HttpRequestParser(self)
+        self._exchange: Exchange | None = None
+        self._waiting: deque[tuple[Any, ...]] = deque()
+        self.due, self.tick, self.is_over = NEVER, 0, False
+        self.is_slow = self._has_head = self._stops_reading = False
+        self.keeps_alive = self.takes_chunks = self._is_reading = True
+        self._size = self._came = 0
+        self._url = self._method = b""
+        self._pairs: list[bytes] = []
+        self._extra: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
+
+    # --- called by the loop ----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        without_delay(transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._gateway.connections.add(self)
+        self._gateway.wheel.watch(self, clock.monotonic() + HEAD_S)
+
+    def data_received(self, data: bytes) -> None:
+        if self._stops_reading:
+            return
+        self._came = len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self._turn_away(Refusal(501, "no_upgrade", "connections are not upgraded here"))
+            return
+        except HttpParserError as wrong:
+            if not self._stops_reading:
+                context = wrong.__context__
+                if context is not None and not isinstance(context, HttpParserError):
+                    self.break_off(after_flush=False)
+                    raise context from None
+                self._turn_away(Refusal(400, "bad_request", f"that is no HTTP/1.1: {wrong}"))
+            return
+        if self._exchange is None and not self._stops_reading:
+            self._bound(len(data))
+
+    def _bound(self, size: int) -> None:
+        """Count what has come of a request that is not whole."""
+        if not self._has_head:
+            if not (self._url or self._pairs or self._size):
+                self._size = 0  # nothing of a request yet
+            self._size += size
+            if self._size > MOST_HEAD_BYTES:
+                self._head_too_large()
+        else:
+            self._gateway.wheel.watch(self, clock.monotonic() + BODY_S)
+
+    def pause_writing(self) -> None:
+        self.is_slow = True
+        if self._exchange is not None:
+            self._exchange.pause()
+
+    def resume_writing(self) -> None:
+        self.is_slow = False
+        if self._exchange is not None:
+            self._exchange.resume()
+
+    def eof_received(self) -> None:
+        return None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_over = self._stops_reading = True
+        self._parser = None  # it holds this object in a circle
+        self._waiting.clear()
+        self._body.clear()
+        self._gateway.connections.discard(self)
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.left()
+
+    def ran_out(self) -> None:
+        """A time-out: of the exchange under way, or of a request that does not come."""
+        if self._exchange is not None:
+            self._exchange.ran_out()
+        elif self._has_head or self._url or self._size:
+            self._turn_away(Refusal(408, "request_timeout", "the request did not come in time"))
+        else:
+            self.transport.close()
+
+    # --- called by the parser --------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._pairs = []
+        self._url = b""
+        self._size, self._has_head = 1, False
+        if self._extra:
+            self._extra = []
+        if self._body:
+            self._body = []
+        if self._exchange is None:
+            self._gateway.wheel.watch(self, clock.monotonic() + HEAD_S)
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._has_head:
+            return  # a trailer: it ends here
+        if name in _OF_ONE_REQUEST:
+            self._extra.append((name, value))
+        else:
+            self._pairs += (name, value)
+
+    def on_headers_complete(self) -> None:
+        self._has_head = True
+        parser = self._parser
+        if parser.should_upgrade():
+            return  # feed_data raises, after this
+        if self._size + self._came > MOST_HEAD_BYTES and self._head_bytes() > MOST_HEAD_BYTES:
+            self._head_too_large()
+            return
+        self._method = parser.get_method()
+        size = 0
+        for name, value in self._extra:
+            if name in _LENGTH:
+                size = int(value)
+        if size > self._gateway.plan.max_body_bytes:
+            self._too_large()
+        elif self._method == b"CONNECT" or not self._url:
+            message = f"{self._method.decode()} is not served here"
+            self._turn_away(Refusal(501, "no_tunnel", message))
+        else:
+            self._size = 0
+            for name in self._pairs[::2]:
+                if len(name) == 6 and name.lower() == b"expect":
+                    self._continue()
+
+    def on_body(self, data: bytes) -> None:
+        if not self._stops_reading:
+            self._size += len(data)
+            if self._size > self._gateway.plan.max_body_bytes:
+                self._too_large()
+            else:
+                self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        if self._stops_reading or self._parser.should_upgrade():
+            return
+        pieces, self._body = self._body, []
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        keeps_alive = self._parser.should_keep_alive()
+        is_new = self._parser.get_http_version() != "1.0"
+        pairs = tuple(self._pairs)
+        request = (self._method, self._url, pairs, self._extra, body, keeps_alive, is_new)
+        self._url, self._pairs, self._extra, self._size = b"", [], [], 0
+        self._has_head = False
+        if self._exchange is not None:
+            self._waiting.append(request)
+            if len(self._waiting) >= MOST_WAITING and self._is_reading:
+                self._is_reading = False
+                self.transport.pause_reading()
+            return
+        self._serve(*request)
+
+    # --- requests in their order -----------------------------------------------------------
+
+    def _serve(
+        self,
+        method: bytes,
+        url: bytes,
+        pairs: tuple[bytes, ...],
+        extra: list[tuple[bytes, bytes]],
+        body: bytes,
+        keeps_alive: bool,
+        is_new: bool,
+    ) -> None:
+        self.keeps_alive = keeps_alive and not self._gateway.is_draining
+        self.takes_chunks = is_new
+        self._gateway.serve(self, method, url, pairs, extra, body)
+
+    def begin(self, exchange: Exchange, due: float) -> None:
+        """*exchange* is under way; its whole time is over at *due*."""
+        self._exchange = exchange
+        self._gateway.wheel.watch(self, due)
+
+    def write(self, data: bytes) -> None:
+        """Send *data* to the client."""
+        if not self.is_over:
+            self.transport.write(data)
+
+    def refuse(self, refusal: Refusal, *, has_body: bool = True) -> None:
+        """Answer with *refusal*."""
+        self.write(refusal.written(keeps_alive=self.keeps_alive, has_body=has_body))
+
+    def close_after(self) -> None:
+        """Let the connection end with the answer under way, which has no other end."""
+        self.keeps_alive = False
+
+    def break_off(self, *, after_flush: bool) -> None:
+        """Close in the middle of an answer, so that the client sees that it is not whole."""
+        self._stops_reading = True
+        self.keeps_alive = False
+        if not self.is_over:
+            if after_flush:
+                self.transport.close()
+            else:
+                self.transport.abort()
+
+    def is_answered(self, exchange: Exchange | None) -> None:
+        """The request under way has its answer: go on to the next one."""
+        self._exchange = None
+        if self.is_over:
+            return
+        if not self.keeps_alive:
+            self._stops_reading = True
+            self.transport.close()
+            return
+        self._gateway.wheel.watch(self, clock.monotonic() + IDLE_S)
+        if self._waiting:
+            request = self._waiting.popleft()
+            if not self._is_reading and not self._waiting:
+                self._is_reading = True
+                self.transport.resume_reading()
+            asyncio.get_running_loop().call_soon(self._serve_next, request)
+
+    def _serve_next(self, request: tuple[Any, ...]) -> None:
+        if self.is_over:
+            return
+        if self._exchange is not None:
+            self._waiting.appendleft(request)
+        else:
+            self._serve(*request)
+
+    def end_if_idle(self) -> None:
+        """Close if no request is under way; else with the end of it."""
+        self.keeps_alive = False
+        if self._exchange is None and not self._waiting and not self._has_head and not self._url:
+            self._stops_reading = True
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if not self.is_over:
+            self.transport.abort()
+
+    # --- what is wrong with a request ------------------------------------------------------
+
+    def _continue(self) -> None:
+        if self._exchange is None:
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _head_bytes(self) -> int:
+        extra = sum(len(name) + len(value) + 4 for name, value in self._extra)
+        return len(self._url) + sum(map(len, self._pairs)) + 2 * len(self._pairs) + extra
+
+    def _head_too_large(self) -> None:
+        message = f"the head is longer than {MOST_HEAD_BYTES} bytes"
+        self._turn_away(Refusal(431, "head_too_large", message))
+
+    def _too_large(self) -> None:
+        most = self._gateway.plan.max_body_bytes
+        self._turn_away(Refusal(413, "body_too_large", f"the body is longer than {most} bytes"))
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """Answer what cannot be read on from, and close; what is under way breaks off."""
+        self._stops_reading = True
+        self._body.clear()
+        exchange = self._exchange
+        self.keeps_alive = False
+        if exchange is not None or self._waiting:
+            self._waiting.clear()
+            return  # the answers under way are given; then the connection closes
+        self._gateway.refused(refusal)
+        self.refuse(refusal)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close when the client has read the answer: what it still sends would break it off."""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._gateway.wheel.watch(self, clock.monotonic() + 2.0)
+        else:
+            self.transport.close()

@@ -1,0 +1,55 @@
+"""What is kept of an answer: its head without what belongs to one client, its body as it came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..stores.codec.classes import register
+from ..wire.exchange import AnswerFacts
+from ..wire.recording import without_comments
+from .framing import header_lines, lasting, status_line
+
+ENTRY_BYTES = 700
+"""What an entry costs beside its bytes."""
+
+
+class Kept:
+    """An answer at rest: ``head`` ends with its length, and lacks only what each hit adds."""
+
+    __slots__ = ("body", "facts", "head", "status")
+
+    def __init__(self, status: int, head: bytes, body: bytes, facts: AnswerFacts) -> None:
+        self.status, self.head, self.body, self.facts = status, head, body, facts
+
+    @classmethod
+    def of(
+        cls, status: int, headers: list[tuple[bytes, bytes]], body: bytes, facts: AnswerFacts
+    ) -> Kept:
+        """An answer of *status* with the *headers* that travelled."""
+        if b"\n:" in body or b"\r:" in body or body.startswith(b":"):
+            is_stream = any(n == b"content-type" and b"event-stream" in v for n, v in headers)
+            body = without_comments(body) if is_stream else body
+        head = b"%b%bcontent-length: %d\r\n" % (
+            status_line(status),
+            header_lines(lasting(headers)),
+            len(body),
+        )
+        return cls(status, head, body, facts)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes to hold it."""
+        return len(self.head) + len(self.body) + ENTRY_BYTES
+
+
+def register_kept() -> None:
+    """Let stores that outlive the process, or are shared, keep what the gateway keeps."""
+    register(Kept, "headway.gateway.Kept/1", _written, _read)
+
+
+def _written(kept: Kept) -> tuple[object, ...]:
+    return kept.status, kept.head, kept.body, kept.facts
+
+
+def _read(written: Any) -> Kept:
+    return Kept(*written)
