@@ -17,8 +17,9 @@ import pytest
 
 from headway.testing.provider import Answer, Pace, Provider
 from headway.wire.headers import MARK, to_keep
+from tests.contract.every_door import DOORS
 from tests.contract.official_clients import USES, Use, client
-from tests.contract.wire_doors import DOORS, NoDoor, Setup, Way, WireDoor
+from tests.contract.wire_doors import NoDoor, Setup, Way, WireDoor
 from tests.contract.wire_exchanges import PLAIN, STREAMS, Ask, Seen, ask, ask_blocking
 
 DATED = 1_790_000_000.0

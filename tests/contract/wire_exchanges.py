@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from headway.wire.headers import MARK
 from tests.contract.wire_doors import Way
 
 OPENAI_KEY = {"authorization": "Bearer key-of-a"}
@@ -102,17 +101,16 @@ SPOKEN = {"chat": CHAT, "responses": RESPONSES, "messages": MESSAGES}
 
 @dataclass(frozen=True)
 class Seen:
-    """What a client saw: status, headers by name, the body's bytes, how it ended."""
+    """What a client saw: status, headers by name, the body's bytes, how it ended.
+
+    ``mark`` says where the answer came from, in Headway's words.
+    """
 
     status: int
     headers: dict[str, str]
     body: bytes
+    mark: str
     error: str | None = None
-
-    @property
-    def mark(self) -> str:
-        """Where the answer came from."""
-        return self.headers.get(MARK, "")
 
     @property
     def answer(self) -> tuple[int, bytes, str | None]:
@@ -127,14 +125,15 @@ async def ask(way: Way, question: Ask, *, stop_after: int | None = None) -> Seen
         "POST", question.url(way), content=question.content, headers=question.all_headers
     ) as response:
         headers = {name.lower(): value for name, value in response.headers.multi_items()}
+        mark = way.mark_of(headers)
         try:
             async for chunk in response.aiter_raw():
                 body += chunk
                 if stop_after is not None and len(body) >= stop_after:
                     break
         except Exception as error:
-            return Seen(response.status_code, headers, body, type(error).__name__)
-        return Seen(response.status_code, headers, body)
+            return Seen(response.status_code, headers, body, mark, type(error).__name__)
+        return Seen(response.status_code, headers, body, mark)
 
 
 async def ask_together(way: Way, question: Ask, times: int) -> list[Seen]:
@@ -149,9 +148,10 @@ def ask_blocking(way: Way, question: Ask) -> Seen:
         "POST", question.url(way), content=question.content, headers=question.all_headers
     ) as response:
         headers = {name.lower(): value for name, value in response.headers.multi_items()}
+        mark = way.mark_of(headers)
         try:
             for chunk in response.iter_raw():
                 body += chunk
         except Exception as error:
-            return Seen(response.status_code, headers, body, type(error).__name__)
-        return Seen(response.status_code, headers, body)
+            return Seen(response.status_code, headers, body, mark, type(error).__name__)
+        return Seen(response.status_code, headers, body, mark)

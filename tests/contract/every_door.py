@@ -1,0 +1,9 @@
+"""Every door passes the whole suite; one more is one more line."""
+
+from __future__ import annotations
+
+from tests.contract.wire_doors import HttpDoor, WireDoor
+
+DOORS: list[WireDoor] = [HttpDoor()]
+SERVERS: list[WireDoor] = []
+"""Those that anybody may connect to and send any bytes."""
