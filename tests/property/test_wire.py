@@ -5,12 +5,14 @@ import re
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headway.wire.exchange import AnswerReader, read_request
 from headway.wire.key import exchange_key
 from headway.wire.recording import cut_into_events, without_comments
+from headway.wire.rewriting import with_model
 from headway.wire.sse import EventReader, ServerEvent, write_event
 from tests.wire.exchanges import EVENT_STREAM, JSON, PATHS
 
@@ -263,3 +265,61 @@ def test_the_canonical_key_does_not_see_how_json_is_written(value: object, rng: 
     again = json.dumps({"a": shuffled(value)}, indent=1).encode()
     assert key(written) == key(again) is not None
     assert key(json.dumps({"a": [value]}).encode()) != key(written)
+
+
+TEXTS_WITH_MODEL = st.lists(
+    st.sampled_from(['"model":', '"', "\\", ":", "model", "{", "}", ",", " ", "é", "\ud800"])
+).map("".join)
+VALUES_WITH_MODEL = st.recursive(
+    st.one_of(TEXTS_WITH_MODEL, st.none(), st.integers()),
+    lambda inside: st.one_of(
+        st.lists(inside, max_size=3),
+        st.dictionaries(st.sampled_from(["model", "a", '"model":']), inside),
+    ),
+    max_leaves=6,
+)
+MEMBERS_BESIDE = st.dictionaries(
+    TEXTS_WITH_MODEL.filter(lambda name: name != "model"), VALUES_WITH_MODEL
+)
+BLANKS = st.sampled_from(["", " ", "\n\t", "\r\n"])
+
+
+@given(
+    MEMBERS_BESIDE,
+    MEMBERS_BESIDE,
+    VALUES_WITH_MODEL | TEXT,
+    st.sampled_from(['"model"', '"mod\\u0065l"']),
+    TEXT,
+    BLANKS,
+    BLANKS,
+    st.booleans(),
+)
+def test_a_new_model_changes_only_its_own_bytes(
+    before: dict[str, Any],
+    after: dict[str, Any],
+    old: object,
+    written_name: str,
+    model: str,
+    blank: str,
+    other_blank: str,
+    is_ascii: bool,
+) -> None:
+    def written(value: object) -> bytes:
+        return json.dumps(value, ensure_ascii=is_ascii).encode("utf-8", "replace")
+
+    def members(of: dict[str, Any]) -> list[bytes]:
+        return [written(name) + b": " + written(value) for name, value in of.items()]
+
+    after = {name: value for name, value in after.items() if name not in before}
+    named = f"{blank}{written_name}{other_blank}:{blank}".encode()
+    behind = other_blank.encode()
+
+    def body(of_model: object) -> bytes:
+        parts = [*members(before), named + written(of_model) + behind, *members(after)]
+        return blank.encode() + b"{" + b",".join(parts) + b"}"
+
+    asked = body(old)
+    facts = read_request("POST", "/v1/chat/completions", {}, asked)
+    found = with_model(asked, facts.without_body(), model)
+    assert found == body("@").replace(named + b'"@"', named + msgspec.json.encode(model), 1)
+    assert json.loads(found)["model"] == model

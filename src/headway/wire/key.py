@@ -156,8 +156,11 @@ def head_part(*, tenant: str, method: str, url: str, headers: Mapping[str, str])
 
 
 def raw_key(head: bytes, body: bytes) -> bytes:
-    """The key of the very bytes of a request, whose ``head_part`` is *head*: 32 bytes."""
-    return sha256(b"raw" + head + body).digest()
+    """The key of the very bytes of a request, whose ``head_part`` is *head*, in 32 bytes.
+
+    Whoever knows more that shapes the answer appends it to the head, of any length.
+    """
+    return sha256(b"raw %d:%b%b" % (len(head), head, body)).digest()
 
 
 def canonical_key(head: bytes, request: RequestFacts) -> bytes | None:
@@ -168,8 +171,8 @@ def canonical_key(head: bytes, request: RequestFacts) -> bytes | None:
     form = _form(request)
     if canonical is None or form is None:
         return None
-    # One separator does: no form has a line feed.
-    return sha256(b"canonical" + head + form + b"\n" + canonical).digest()
+    # After the head one separator does: no form has a line feed.
+    return sha256(b"canonical %d:%b%b\n%b" % (len(head), head, form, canonical)).digest()
 
 
 _MARKER: Final = b'"cache_control":'
