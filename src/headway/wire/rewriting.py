@@ -11,10 +11,8 @@ import msgspec
 from .request_facts import RequestFacts
 
 _BLANK: Final = b" \t\n\r"
-# In JSON a quote that follows one of these three begins a text, so this is a key at some depth.
-_MODEL: Final = re.compile(
-    rb'(?<=[{,\s])"model"[ \t\n\r]*:[ \t\n\r]*("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL
-)
+_NAME: Final = b'"model"'
+_VALUE: Final = re.compile(rb'[ \t\n\r]*:[ \t\n\r]*("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
 _BLANKS: Final = re.compile(r"[ \t\n\r]*")
 _read_over: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _reader: Final = json.JSONDecoder()
@@ -42,12 +40,13 @@ def with_model(body: bytes, facts: RequestFacts, model: str) -> bytes:
 
 
 def _only_place(body: bytes, model: str) -> tuple[int, int] | None:
-    """Where *model* stands, if no other member looks like it."""
-    found = _MODEL.search(body)
-    if found is None or _MODEL.search(body, found.end()) or not _is_outermost(body, found.start()):
+    """Where *model* stands, if nothing else looks like that member."""
+    at = body.find(_NAME)
+    if at < 0 or body.find(_NAME, at + 1) >= 0 or not _is_outermost(body, at):
         return None
+    found = _VALUE.match(body, at + len(_NAME))
     # A body that could not be read has its model from the path: it is searched to its end.
-    return found.span(1) if _read_text(found[1]) == model else None
+    return found.span(1) if found and _read_text(found[1]) == model else None
 
 
 def _read_text(written: bytes) -> object:
@@ -58,7 +57,10 @@ def _read_text(written: bytes) -> object:
 
 
 def _is_outermost(body: bytes, at: int) -> bool:
-    """Whether the member that begins at *at* is one of *body* itself: what is before it closes."""
+    """Whether a member of *body* itself begins at *at*: then what is before it only lacks its end.
+
+    A text that *at* is in the middle of, or at the end of, would have no end.
+    """
     before = body[:at].rstrip(_BLANK)
     before = before[:-1] if before.endswith(b",") else before
     try:
