@@ -26,7 +26,14 @@ def why_not_repeatable(wire: Wire, body: dict[str, object]) -> str | None:
     rules = _RULES.get(wire)
     if rules is None:
         return "it is no exchange with a model that Headway knows"
-    return next((why for rule in rules if (why := rule(body)) is not None), None)
+    seldom = _SELDOM.get(wire)
+    if seldom is not None and seldom.isdisjoint(body):
+        rules = _RULES_FOR_PLAIN[wire]
+    for rule in rules:
+        why = rule(body)
+        if why is not None:
+            return why
+    return None
 
 
 def _samples(body: dict[str, object]) -> str | None:
@@ -85,12 +92,21 @@ def _not_text(body: dict[str, object]) -> str | None:
 
 
 def _searches(body: dict[str, object]) -> str | None:
-    model = as_text(body.get("model")) or ""
-    if body.get("web_search_options") is not None or any(
-        sign in model for sign in _SEARCHING_MODELS
-    ):
+    if body.get("web_search_options") is not None:
         return "the model searches the web"
-    return "plugins of the server may do anything" if body.get("plugins") else None
+    why = _model_searches(body)
+    if why is None and body.get("plugins"):
+        return "plugins of the server may do anything"
+    return why
+
+
+def _model_searches(body: dict[str, object]) -> str | None:
+    model = body.get("model")
+    if isinstance(model, str):
+        for sign in _SEARCHING_MODELS:
+            if sign in model:
+                return "the model searches the web"
+    return None
 
 
 def _openai_tools(body: dict[str, object]) -> str | None:
@@ -161,4 +177,31 @@ _RULES: dict[Wire, tuple[_Rule, ...]] = {
     "anthropic.count_tokens": (),
     "models": (),
     "anthropic.messages": (_anthropic_tools, _anthropic_state, _thinks, _samples_without_seed),
+}
+
+# Most bodies have none of the members that most rules are about: they are asked for all at once.
+_SELDOM: dict[Wire, frozenset[str]] = {
+    "openai.chat": frozenset(
+        {
+            "n",
+            "best_of",
+            "store",
+            "background",
+            "previous_response_id",
+            "conversation",
+            "input",
+            "prompt",
+            "prompt_cache_options",
+            "modalities",
+            "audio",
+            "web_search_options",
+            "plugins",
+            "tools",
+        }
+    ),
+    "anthropic.messages": frozenset({"tools", "mcp_servers", "container", "thread", "thinking"}),
+}
+_RULES_FOR_PLAIN: dict[Wire, tuple[_Rule, ...]] = {
+    "openai.chat": (_model_searches, _samples),
+    "anthropic.messages": (_samples_without_seed,),
 }

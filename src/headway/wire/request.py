@@ -93,9 +93,20 @@ def _asks_for_usage(asked: dict[str, object]) -> bool:
 
 
 def _provider_of(wire: Wire, headers: Mapping[str, str]) -> str:
-    if wire == "models":
-        return "anthropic" if "anthropic-version" in headers else "openai"
-    return wire.partition(".")[0]
+    if wire == "models" and "anthropic-version" in headers:
+        return "anthropic"
+    return _PROVIDERS[wire]
+
+
+_PROVIDERS: Final[dict[Wire, str]] = {
+    "openai.chat": "openai",
+    "openai.responses": "openai",
+    "openai.embeddings": "openai",
+    "anthropic.messages": "anthropic",
+    "anthropic.count_tokens": "anthropic",
+    "models": "openai",
+    "other": "other",
+}
 
 
 def _deployment(wire: Wire, path: str) -> str | None:
