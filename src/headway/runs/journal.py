@@ -19,7 +19,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _encoder = msgspec.json.Encoder()
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The first line of a run file: what was recorded, by which process, in which format."""
 
     headway_run: int
@@ -27,6 +27,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     started_at: float
     pid: int
+    overheard: bool = False
+    """These are calls of others that passed by; who made them may have recorded them too."""
 
 
 class Journal:

@@ -133,17 +133,22 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         first_output_s: float | None = None,
         notes: Sequence[str] = (),
         table: Table | None = None,
+        overheard: bool = False,
     ) -> Receipt:
         """The receipt of one run's *events*; *notes* say what is known to be missing of them.
 
         Args:
             table: prices of models; default: the built-in ones and those of ``headway.toml``.
+            overheard: all of them were read from traffic, where calls follow each other because
+                one needs the other's answer: no overlap is estimated.
         """
         tally = Tally()
         for event in events:
             tally.add(event)
         prices = None if table is None else Prices(table)
-        return receipt_of(tally, first_output_s=first_output_s, notes=notes, prices=prices)
+        return receipt_of(
+            tally, first_output_s=first_output_s, notes=notes, prices=prices, overheard=overheard
+        )
 
     def kind(self, name: str) -> KindTotal | None:
         """The total of one kind, such as ``"tool"``; None if no call was of that kind."""
@@ -157,6 +162,7 @@ def receipt_of(
     events_lost: int = 0,
     notes: Sequence[str] = (),
     prices: Prices | None = None,
+    overheard: bool = False,
 ) -> Receipt:
     """The receipt of what *tally* has counted so far."""
     started_at, wall_s, ended = _time_of(tally)
@@ -190,7 +196,7 @@ def receipt_of(
         tools=tool_use(tally, lanes, began),
         tool_batches=tally.batches.total(),
         critical_path=critical_path(tally.graphs, outermost),
-        overlap=overlap(tally.graphs, outermost),
+        overlap=None if overheard else overlap(tally.graphs, outermost),
         slowest=_slowest(spans),
         models=models,
         workflow_duration=wall_s if ended else None,

@@ -10,7 +10,7 @@ from .lines import Duplicate, KindTotal, Line
 from .model_text import model_facts, model_table
 from .overlap import Chance, Overlap
 from .receipt import Receipt
-from .text_table import plain, seconds_text, shown, table, wrapped
+from .text_table import plain, seconds_text, short_name, shown, table, wrapped
 from .time_use import TOOL, TimeUse
 from .tool_text import agent_lines, batch_parts, slow_table, tool_table, turn_parts
 
@@ -251,7 +251,7 @@ def _overlap_parts(receipt: Receipt) -> list[str]:
 
 def _chance(chance: Chance) -> str:
     where = f" in {shown(chance.inside)}" if chance.inside else ""
-    names = [shown(name).rpartition(".")[2] for name in chance.operations]
+    names = [short_name(name) for name in chance.operations]
     some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     return (
         f"{chance.calls} calls{where} in turn ({some}): ~{seconds_text(chance.saved_s_estimated)}"

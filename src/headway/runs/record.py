@@ -44,8 +44,8 @@ PATIENCE_S = 2.0
 class Run:
     """A run under way: ``id``, ``name``, ``path`` (None if not recorded), ``receipt()``."""
 
-    def __init__(self, run: str, name: str, journal: Journal) -> None:
-        self.id, self.name = run, name
+    def __init__(self, run: str, name: str, journal: Journal, *, overheard: bool = False) -> None:
+        self.id, self.name, self._overheard = run, name, overheard
         self._journal = journal
         self._begin()
         self._hearing: str | None = run
@@ -84,6 +84,7 @@ class Run:
                 first_output_s=first_output_s,
                 events_lost=self.lost,
                 notes=self._notes(),
+                overheard=self._overheard,
             )
 
     def _notes(self) -> list[str]:
@@ -181,6 +182,7 @@ def record(
     run: str | None = None,
     live: bool | Callable[[str], object] = False,
     slow: tuple[Duration, Duration] = (NOTICE_S, WARNING_S),
+    overheard: bool = False,
 ) -> Iterator[Run]:
     """Record everything called in the block as one run, in ``<folder>/runs/<start>-<run>.jsonl``.
 
@@ -196,6 +198,8 @@ def record(
         live: whether to tell on stderr, while the run goes on, of tools that take long; or a
             function that is given each such line, on another thread.
         slow: how long: a notice above the first, a warning above the second.
+        overheard: these are calls of others that pass through this process: where another process
+            of the run has recorded one too, ``read_run`` counts it once.
 
     Raises:
         BadSetup: *run* is being recorded in this process already, *slow* is no such pair, or
@@ -207,9 +211,15 @@ def record(
     with _claimed(run) as (run_id, is_shared):
         began_at, began = clock.now(), clock.monotonic()
         header = Header(
-            headway_run=FORMAT, run=run_id, name=name, started_at=began_at, pid=os.getpid()
+            headway_run=FORMAT,
+            run=run_id,
+            name=name,
+            started_at=began_at,
+            pid=os.getpid(),
+            overheard=overheard,
         )
-        handle = Run(run_id, name, open_journal(Path(folder), _stem(header, is_shared), header))
+        journal = open_journal(Path(folder), _stem(header, is_shared), header)
+        handle = Run(run_id, name, journal, overheard=overheard)
         handle._start()
         try:
             with events.listen(handle._hear), _live(live, slow, run_id), scope(run=run_id):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ from .. import settings
 from ..errors import BadSetup
 from ..events import AnyEvent, Event
 from .journal import FORMAT, Header
+from .overheard import told_once
 from .receipt import Receipt
 
 _events: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
@@ -37,6 +38,8 @@ class RecordedRun(msgspec.Struct, frozen=True, kw_only=True):
     """Files whose last line a crash cut short."""
     unreadable: int = 0
     """Lines that are no events."""
+    overheard: bool = False
+    """No process told of calls of its own."""
     unknown: int = 0
     """Events of kinds that only a newer Headway knows."""
 
@@ -48,7 +51,9 @@ class RecordedRun(msgspec.Struct, frozen=True, kw_only=True):
             (self.unknown, "event(s) of a kind that this version does not know"),
         )
         notes = tuple(f"{number} {text}" for number, text in faults if number)
-        return Receipt.from_events(self.events, first_output_s=first_output_s, notes=notes)
+        return Receipt.from_events(
+            self.events, first_output_s=first_output_s, notes=notes, overheard=self.overheard
+        )
 
 
 class ListedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +67,8 @@ class ListedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_run(*paths: Path | str) -> RecordedRun:
     """The run that is recorded in *paths*: one file, or the files of several processes of one run.
+
+    Calls that a gateway saw pass and their own process recorded too are there once.
 
     Raises:
         BadSetup: a file is no record of a run, has a newer format, or is of another run.
@@ -81,11 +88,20 @@ def read_run(*paths: Path | str) -> RecordedRun:
     return RecordedRun(
         header=header,
         paths=tuple(part.paths[0] for part in parts),
-        events=[event for part in parts for event in part.events],
+        events=[event for events in _each_once(parts) for event in events],
+        overheard=all(part.header.overheard for part in parts),
         torn=sum(part.torn for part in parts),
         unreadable=sum(part.unreadable for part in parts),
         unknown=sum(part.unknown for part in parts),
     )
+
+
+def _each_once(parts: Sequence[RecordedRun]) -> list[list[AnyEvent]]:
+    told = [event for part in parts if not part.header.overheard for event in part.events]
+    return [
+        told_once(part.events, told) if part.header.overheard and told else part.events
+        for part in parts
+    ]
 
 
 def _read_file(path: Path) -> RecordedRun:

@@ -24,6 +24,11 @@ def shown(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
+def short_name(name: str) -> str:
+    """A function's name without its module's; others, such as a model's, whole."""
+    return shown(name if " " in name else name.rpartition(".")[2])
+
+
 def shortened(text: str, width: int) -> str:
     """*text* in at most *width* columns; the end of a dotted name says most, so that stays."""
     if cells(text) <= width:

@@ -13,7 +13,7 @@ from .overlap import Chance
 from .receipt import Receipt
 from .spans import Span, everyone, tree
 from .tally import Tally
-from .text_table import shown
+from .text_table import short_name, shown
 from .timeline_findings import Found, on_path, overlaps
 from .timeline_lanes import Lane, Seat, seated
 from .tool_calls import TimedTool, slowest_tools
@@ -259,7 +259,7 @@ def _shade(found: Found, began: float, number: dict[str, int]) -> Shade:
 
 
 def _in_words(chance: Chance) -> str:
-    names = [shown(name).rpartition(".")[2] for name in chance.operations]
+    names = [short_name(name) for name in chance.operations]
     some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     where = f" in {shown(chance.inside)}" if chance.inside else ""
     return f"{chance.calls} calls in turn{where} ({some})"

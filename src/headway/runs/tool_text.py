@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .agent_time import AgentTime
-from .text_table import cells, padded, seconds_text, shortened, shown, table, wrapped
+from .text_table import cells, padded, seconds_text, short_name, shortened, shown, table, wrapped
 from .tool_batches import ToolBatches
 from .tool_calls import TimedTool
 from .tool_turns import ToolTurn
@@ -14,6 +14,8 @@ from .tool_use import ToolLine, ToolUse
 MOST_LINES = 40
 MOST_AGENTS = 12
 MOST_SLOW = 5
+LEAST_S = 0.0005
+"""Two clocks, read one after the other, may differ by less."""
 _COUNTS = ("asked", "ran", "hit", "joined", "stale", "failed", "unfinished")
 _ALWAYS = ("asked", "ran", "hit", "joined")
 _AGAIN = (("asked_again", "again"), ("ran_again", "rerun"))
@@ -120,7 +122,7 @@ def agent_parts(agent: AgentTime, *, has_model: bool = True) -> list[str]:
     return [
         *([f"model {seconds_text(agent.model_s)}"] if has_model else []),
         f"tools {seconds_text(agent.tools_s)}",
-        *([f"both {seconds_text(both)}"] if both else []),
+        *([f"both {seconds_text(both)}"] if both >= LEAST_S else []),
         *([f"other agents {seconds_text(agent.other_agents_s)}"] if agent.other_agents_s else []),
         f"neither {seconds_text(agent.neither_s)}",
     ]
@@ -132,14 +134,14 @@ def turn_parts(use: ToolUse | None) -> list[str]:
         return []
     parts = [_turn(turn) for turn in use.in_turn.turns[:3]]
     if alone := use.in_turn.exclusive:
-        some = ", ".join(map(_short, alone[:3])) + (", …" if len(alone) > 3 else "")
+        some = ", ".join(map(short_name, alone[:3])) + (", …" if len(alone) > 3 else "")
         parts.append(f"must run alone, as exclusive or not declared: {some}")
     return parts
 
 
 def _turn(turn: ToolTurn) -> str:
     who = f"{shown(turn.agent)}: " if turn.agent else ""
-    some = ", ".join(map(_short, turn.tools[:3])) + (", …" if len(turn.tools) > 3 else "")
+    some = ", ".join(map(short_name, turn.tools[:3])) + (", …" if len(turn.tools) > 3 else "")
     return (
         f"{who}{turn.calls} calls ({some}) in {seconds_text(turn.took_s)}, "
         f"~{seconds_text(turn.saved_s_estimated)} less side by side"
@@ -159,7 +161,3 @@ def batch_parts(batches: ToolBatches | None) -> list[str]:
     more = ((batches.shared, "shared"), (batches.failed, "without a value"))
     parts += [f"{number} {what}" for number, what in more if number]
     return [*parts, *([f"{batches.stopped} cut short"] if batches.stopped else [])]
-
-
-def _short(name: str) -> str:
-    return shown(name).rpartition(".")[2]
