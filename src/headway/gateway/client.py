@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,8 @@ from .wheel import NEVER
 if TYPE_CHECKING:
     from .exchange import Exchange
     from .gateway import Gateway
+
+log = logging.getLogger("headway.gateway")
 
 MOST_HEAD_BYTES: Final = 64 * 1024
 HEAD_S: Final = 30.0
@@ -92,8 +95,8 @@ class ClientConnection(asyncio.Protocol):
             if not self._stops_reading:
                 context = wrong.__context__
                 if context is not None and not isinstance(context, HttpParserError):
-                    self.break_off(after_flush=False)
-                    raise context from None
+                    self._fault(context)
+                    return
                 self._turn_away(Refusal(400, "bad_request", f"that is no HTTP/1.1: {wrong}"))
             return
         if self._exchange is None and not self._stops_reading:
@@ -328,6 +331,11 @@ class ClientConnection(asyncio.Protocol):
         self._gateway.refused(refusal)
         self.refuse(refusal)
         self._linger()
+
+    def _fault(self, error: BaseException) -> None:
+        """A fault of ours: the client is told, and it is in the log."""
+        log.error("a request failed inside the gateway", exc_info=error)
+        self._turn_away(Refusal(500, "internal_error", f"a fault inside: {type(error).__name__}"))
 
     def _linger(self) -> None:
         """Close when the client has read the answer: what it still sends would break it off."""

@@ -283,18 +283,19 @@ class Flight:
         facts = self.question.facts
         if facts.wire == "other":
             return
-        headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in self.headers}
-        encoding = headers.get("content-encoding")
-        if encoding is not None:
-            try:
-                self._decode = decoder_of(encoding)
-            except Undecodable:
-                return
-        kind = headers.get("content-type", "")
+        kind = ""
+        for name, value in self.headers:
+            if name == b"content-type":
+                kind = value.decode("latin-1")
+            elif name == b"content-encoding":
+                try:
+                    self._decode = decoder_of(value.decode("latin-1"))
+                except Undecodable:
+                    return
         self.is_stream = kind.startswith("text/event-stream") or (
             facts.streams and "json" not in kind and self.status < 400
         )
-        self._reading = AnswerReader(facts, self.status, headers)
+        self._reading = AnswerReader(facts, self.status, {"content-type": kind})
 
     def _take(self, data: bytes, *, is_last: bool) -> None:
         if data:

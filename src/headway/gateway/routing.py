@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -174,7 +175,6 @@ class Routing:
         if events.listeners and asking.is_model:
             spoken = spoken_of(facts)
             agent = agent_of(asking.headers, asking.key_name, spoken)
-            spoken = msgspec.structs.replace(spoken, prompt="")
         if why is not None or not (way.policies.keeps or rules.share):
             key = None
         return Question(
@@ -263,7 +263,12 @@ def _key(asking: Asking, facts: RequestFacts, destination: Destination) -> bytes
 def _name(asking: Asking, facts: RequestFacts, server: Server) -> str:
     if facts.wire == "other":
         return f"http {asking.method} {server.address.host}"
-    return f"{facts.wire} {plain_name(facts.model)}" if facts.model else facts.wire
+    return _name_with(facts.wire, facts.model) if facts.model else facts.wire
+
+
+@lru_cache(maxsize=1024)
+def _name_with(wire: str, model: str) -> str:
+    return f"{wire} {plain_name(model)}"
 
 
 def _why_not(asking: Asking, facts: RequestFacts, key: bytes | None, *, every: bool) -> str | None:

@@ -267,9 +267,13 @@ class MemoryStore:
         """Look at the next few entries, lest dead ones hold their bytes for ever."""
         if not self._round:
             self._round = list(self._slots)
+        now, moment, slots = clock.now(), clock.monotonic(), self._slots
         for key in self._round[-_STEPS:]:
-            slot = self._slots.get(key)
-            if slot is not None:
+            slot = slots.get(key)
+            if slot is None:
+                continue
+            entry = slot.entry
+            if entry.tags or now >= entry.stale_until or moment >= slot.deadline:
                 self._drop_if_gone(key, slot)
         del self._round[-_STEPS:]
 

@@ -125,7 +125,7 @@ class Questions:
             return [], why_not if keeping else None
         if facts.is_repeatable:
             return keeping, None
-        if not _only_samples(facts):
+        if not only_samples(facts):
             return [], facts.why_not
         keeping = [policy for policy in keeping if getattr(policy, "every", False)]
         return keeping, None if keeping else facts.why_not
@@ -198,7 +198,7 @@ def _why_not(
     return None if canonical is not None else facts.why_not or "its body has no canonical form"
 
 
-def _only_samples(facts: RequestFacts) -> bool:
+def only_samples(facts: RequestFacts) -> bool:
     """Whether the model's chance is all that keeps a request from being repeatable."""
     if not isinstance(facts.body, dict):
         return False
