@@ -127,7 +127,7 @@ class Soak:
         return worker
 
     async def _loaded(self) -> None:
-        self.began = time.monotonic()
+        self.began = self.load.began = time.monotonic()
         clients = [asyncio.create_task(self.load.work(n)) for n in range(self.options.clients)]
         watching = asyncio.create_task(self._watch())
         try:

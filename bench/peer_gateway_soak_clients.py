@@ -27,7 +27,7 @@ OUTAGE_S = 1.5
 WEIGHTS = {
     "same": 40, "new": 20, "sampled": 10, "burst": 2, "slow": 3, "big": 1, "left": 3,
     "flaky": 0.7, "cut": 0.5, "unfinished": 0.5,
-    "limited": 3, "down": 2, "reset": 2, "silent": 0.7, "fine": 5, "spare": 3,
+    "limited": 3, "down": 1, "reset": 1, "silent": 0.7, "fine": 8, "spare": 3,
 }  # fmt: skip
 SHAKY = {"limited", "down", "reset", "silent", "fine"}
 
@@ -211,6 +211,7 @@ class Load:
         self.killed_at: list[float] = []
         self.killed_ports: set[int] = set()
         self.is_over = False
+        self.began = time.monotonic()
         self._random = random.Random(seed)
         self._numbers = iter(range(1_000_000, 1 << 60))
 
@@ -288,7 +289,9 @@ class Load:
     def _note(self, asked: Asked, verdict: str) -> None:
         self.outcomes[asked.kind][verdict.split(":")[0]] += 1
         if verdict not in ALLOWED[asked.kind]:
-            self.wrong.append(f"{asked.kind} {asked.number} ({asked.wire}): {verdict}")
+            way = f"{asked.wire}{', stream' if asked.streams else ''}"
+            at = time.monotonic() - self.began
+            self.wrong.append(f"at {at:.1f} s, {asked.text} ({way}): {verdict}")
 
     def _verdict(self, asked: Asked, reply: Reply, client: Raw | Sdk, began: float) -> str:
         """In a word what came; anything but the words allowed for its kind is wrong."""
@@ -348,7 +351,7 @@ def _said(asked: Asked, reply: Reply) -> str:
     try:
         found = "".join(_texts(asked, reply))
     except (ValueError, LookupError, TypeError) as error:
-        return f"unreadable ({error!r}): {reply.body[:200]!r}"
+        return f"unreadable: {error!r}, {len(reply.body)} bytes, {reply.headers}"
     if asked.streams and not _is_ended(asked, reply.body):
         is_error = b'"error"' in reply.body[-600:]
         return (

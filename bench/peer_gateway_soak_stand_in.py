@@ -48,7 +48,7 @@ def _fault(kind: str, repeated: int) -> Fault | None:
     if kind == "cut":
         return Fault(cut_after=150, ending="reset")
     if kind == "unfinished":
-        return Fault(without_terminal=True)
+        return Fault(cut_after=150, ending="end")
     return Fault(wait_s=0.4) if kind in ("slow", "left") else None
 
 

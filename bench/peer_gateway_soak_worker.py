@@ -24,11 +24,12 @@ def plan_for(options: argparse.Namespace) -> Plan:
     """Two upstreams, two keys, a fallback, and a shared store behind a small memory."""
     times = {name: Timeouts(connect_s=2.0, first_byte_s=most) for name, most in MOST_S.items()}
     rules = Rules(ttl_s=60.0, first_wait_s=0.02, max_wait_s=0.2, limits=Limits(at_once=500))
-    shaky = (Target("shaky"),)
+    shaky, spare = (Target("shaky"),), (Target("first"), Target("steady"))
     return Plan(
         upstreams=(
             Upstream(name="steady", url=f"{options.steady}/v1", timeouts=times["steady"]),
             Upstream(name="shaky", url=f"{options.shaky}/v1", timeouts=times["shaky"]),
+            Upstream(name="first", url=f"{options.shaky}/v1", timeouts=times["shaky"]),
             Upstream(
                 name="claude",
                 url=options.steady,
@@ -39,7 +40,7 @@ def plan_for(options: argparse.Namespace) -> Plan:
         ),
         routes=(
             Route(model="shaky-*", targets=shaky, rules=rules),
-            Route(model="spare-*", targets=(*shaky, Target("steady")), rules=rules),
+            Route(model="spare-*", targets=spare, rules=rules),
         ),
         rules=rules,
         keys=tuple(ClientKey(key, hashlib.sha256(key.encode()).hexdigest()) for key in TENANTS),
