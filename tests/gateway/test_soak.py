@@ -22,9 +22,9 @@ SECONDS, START_AND_END_S = 50, 60
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the soak found, as ``--json`` gives it; few clients, so that others can run beside."""
     folder = tmp_path_factory.mktemp("soak")
+    load = ["--seconds", str(SECONDS), "--clients", "8", "--pause", "0.08"]
     done = subprocess.run(
-        [sys.executable, SOAK, "--seconds", str(SECONDS), "--clients", "8", "--pause", "0.08"]
-        + ["--json"],
+        [sys.executable, SOAK, *load, "--json"],
         cwd=folder,
         env={**os.environ, "HEADWAY_FOLDER": str(folder / ".headway")},
         capture_output=True,
