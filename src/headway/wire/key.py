@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 import msgspec
 
-from .canonical import IGNORED, REPEATED_IN_A_RESPONSE, canonical_without_markers
+from .canonical import IGNORED, REPEATED_IN_A_RESPONSE
 from .json_values import as_object, canonical_json
 from .request_facts import RequestFacts
 
@@ -166,16 +166,11 @@ def raw_key(head: bytes, body: bytes) -> bytes:
 def canonical_key(head: bytes, request: RequestFacts) -> bytes | None:
     """The key of what a request says, in 32 bytes; None if its body has no canonical form."""
     canonical = request.canonical
-    if canonical is not None and request.provider == "anthropic" and _MARKER in canonical:
-        canonical = canonical_without_markers(request.wire, request.body)
     form = _form(request)
     if canonical is None or form is None:
         return None
     # After the head one separator does: no form has a line feed.
     return sha256(b"canonical %d:%b%b\n%b" % (len(head), head, form, canonical)).digest()
-
-
-_MARKER: Final = b'"cache_control":'
 
 
 def tenant_of(headers: Mapping[str, str], url: str, secret: bytes) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .facts import Wire
-from .json_values import as_list, as_object, as_text
+from .json_values import as_list, as_object
 
 _Rule = Callable[[dict[str, object]], str | None]
 

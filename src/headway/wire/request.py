@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from .canonical import read_body
+from .canonical import HAVE_MARKERS, HAVE_PARTS, LONG, MARKER, canonical_form, ignored_on
 from .facts import Wire
-from .json_values import NotJson, as_object, as_text
+from .json_values import MOST_BYTES, NotJson, as_object, as_text, read_and_write, without_members
+from .parts import read_by_parts
 from .repeatable import why_not_repeatable
 from .request_facts import RequestFacts
 from .sent import count_messages
@@ -77,7 +78,7 @@ def _read(wire: Wire, body: bytes) -> tuple[object | None, bytes | None, str | N
     if wire == "models":
         return None, None if body else b"", None
     try:
-        parsed, canonical = read_body(wire, body)
+        parsed, canonical = _read_body(wire, body)
     except NotJson as error:
         return None, None if body else b"", None if wire == "other" else str(error)
     if parsed is None:
@@ -85,6 +86,25 @@ def _read(wire: Wire, body: bytes) -> tuple[object | None, bytes | None, str | N
     if wire != "other" and not isinstance(parsed, dict):
         return parsed, canonical, "the body is no JSON object"
     return parsed, canonical, None
+
+
+def _read_body(wire: Wire, body: bytes) -> tuple[object, bytes | None]:
+    if LONG <= len(body) <= MOST_BYTES and wire in HAVE_PARTS:
+        read = read_by_parts(wire, body.strip())
+        if read is not None:
+            return read
+    ignored = ignored_on(wire)
+    value, written = read_and_write(body, ignored)
+    if written is None or not _is_final(wire, written):
+        return value, canonical_form(wire, without_members(value, ignored))
+    return value, written
+
+
+def _is_final(wire: Wire, written: bytes) -> bool:
+    """Whether sorted JSON is the canonical form: short, and without anything that looks marked."""
+    if len(written) >= LONG and wire in HAVE_PARTS:
+        return False
+    return wire not in HAVE_MARKERS or MARKER not in written
 
 
 def _asks_for_usage(asked: dict[str, object]) -> bool:
