@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from .. import settings
 from ..errors import BadSetup
-from . import cache, demo, mcp, receipt, research, run_command, timeline
+from . import cache, demo, mcp, receipt, research, run_command, timeline, up
 
 
 class OneLineErrors(TyperGroup):
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.command(name="demo")(demo.demo)
 app.command(name="research")(research.research)
 app.command(name="run", context_settings={"allow_interspersed_args": False})(run_command.run)
+app.command(name="up")(up.up)
 app.command(name="receipt")(receipt.receipt)
 app.command(name="timeline")(timeline.timeline)
 app.add_typer(cache.app, name="cache")

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..monitor import prometheus_text
+from ..monitor import CONTENT_TYPE, prometheus_text
 from ..settings import without_password
 from .plan import Plan
 from .reports import Phase, Reload, Reports, why_not_ready
 
-JSON, TEXT = "application/json", "text/plain; version=0.0.4; charset=utf-8"
+JSON = "application/json"
 
 
 class Overview(Protocol):
@@ -52,13 +52,11 @@ def pages(overview: Overview) -> list[Route]:
         return _json({"ready": why is None, "why": why}, 200 if why is None else 503)
 
     async def metrics(request: Request) -> Response:
-        reports = await overview.reports()
-        text = prometheus_text(reports.snapshot()) + workers_text(reports)
-        return Response(text, media_type=TEXT, headers=NOT_KEPT)
+        snapshot = (await overview.reports()).snapshot()
+        return Response(prometheus_text(snapshot), media_type=CONTENT_TYPE, headers=NOT_KEPT)
 
     async def metrics_json(request: Request) -> Response:
-        reports = await overview.reports()
-        return _json({**msgspec.to_builtins(reports.snapshot()), "silent_workers": reports.silent})
+        return _json((await overview.reports()).snapshot())
 
     async def state(request: Request) -> Response:
         return _json(_state(overview, await overview.reports()))
@@ -123,14 +121,3 @@ def without_secrets(plan: Plan) -> object:
         store=without_password(plan.store),
     )
     return msgspec.to_builtins(masked)
-
-
-def workers_text(reports: Reports) -> str:
-    """Which workers answered, for Prometheus."""
-    ups = {report.worker: 1 for report in reports.heard} | dict.fromkeys(reports.silent, 0)
-    lines = [
-        "# HELP headway_worker_up Whether a worker said in time how it fares.",
-        "# TYPE headway_worker_up gauge",
-        *(f'headway_worker_up{{worker="{name}"}} {up}' for name, up in sorted(ups.items())),
-    ]
-    return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from ..monitor import Snapshot, merge
+from ..monitor.snapshot import Family, Sample
 
 Phase = Literal["starting", "serving", "draining"]
 
@@ -45,7 +46,13 @@ class Reports(msgspec.Struct, frozen=True, kw_only=True):
     def snapshot(self) -> Snapshot:
         """All figures, added up; ``workers`` are those that were heard."""
         whole = merge([*(report.snapshot for report in self.heard), *self.last_heard])
-        return msgspec.structs.replace(whole, workers=len(self.heard))
+        gauges = (*whole.gauges, self._ups())
+        return msgspec.structs.replace(whole, workers=len(self.heard), gauges=gauges)
+
+    def _ups(self) -> Family:
+        ups = {report.worker: 1 for report in self.heard} | dict.fromkeys(self.silent, 0)
+        samples = (Sample({"worker": name}, up) for name, up in sorted(ups.items()))
+        return Family("headway_worker_up", "Whether a worker answered in time.", tuple(samples))
 
 
 class Reload(msgspec.Struct, frozen=True):

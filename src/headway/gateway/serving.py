@@ -6,11 +6,13 @@ import os
 import resource
 import socket
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from .. import events
-from ..monitor import Monitor
+from ..monitor import Gauge, Monitor
 from .gateway import Gateway
 from .plan import Plan
 from .reports import Report
@@ -35,13 +37,14 @@ class Serving:
 
     def report(self) -> Report:
         """How it fares now."""
+        state, resident_bytes = self._gateway.state(), _resident_bytes()
         return Report(
             worker=self._name,
             pid=os.getpid(),
-            resident_bytes=_resident_bytes(),
+            resident_bytes=resident_bytes,
             cpu_s=_cpu_s(),
-            state=self._gateway.state(),
-            snapshot=self._monitor.snapshot(),
+            state=state,
+            snapshot=self._monitor.snapshot(_gauges(state, resident_bytes)),
         )
 
     async def drain(self, within_s: float) -> bool:
@@ -52,6 +55,18 @@ class Serving:
         """Drop what is left."""
         await self._gateway.aclose()
         self._until_closed.close()
+
+
+def _gauges(state: Mapping[str, Any], resident_bytes: int) -> Iterator[Gauge]:
+    yield Gauge("headway_resident_memory_bytes", resident_bytes, "Memory of the workers.")
+    yield Gauge("headway_client_connections", state["connections"], "Connections of clients.")
+    for name, upstream in state["upstreams"].items():
+        help_ = "Workers that ask this upstream; the others pass it over."
+        yield Gauge("headway_upstream_up", int(upstream["up"]), help_, {"upstream": name})
+        help_ = "Connections to this upstream."
+        yield Gauge(
+            "headway_upstream_connections", upstream["connections"], help_, {"upstream": name}
+        )
 
 
 def _resident_bytes() -> int:
