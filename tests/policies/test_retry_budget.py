@@ -62,6 +62,14 @@ async def test_what_is_saved_is_bounded(time: FakeClock) -> None:
 
 
 @pytest.mark.usefixtures("time")
+def test_what_one_call_earns_is_never_cut() -> None:
+    budget = RetryBudget(3000, least_per_second=0, most_saved=2)
+    assert repeats(budget) == 0
+    budget.asked()
+    assert repeats(budget) == 3000
+
+
+@pytest.mark.usefixtures("time")
 def test_an_endless_share_is_no_bound() -> None:
     assert repeats(RetryBudget(float("inf"), least_per_second=0), 5000) == 5000
 

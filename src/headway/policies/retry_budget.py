@@ -24,7 +24,7 @@ class RetryBudget:
         share: of a repetition, earned by each call; 0.2 is one repetition for five calls, and
             infinity is no bound.
         least_per_second: earned by each second, so that rare calls may be repeated too.
-        most_saved: no more repetitions than these are saved up.
+        most_saved: no more repetitions than these are saved up, or than one call earns.
     """
 
     def __init__(
@@ -41,7 +41,8 @@ class RetryBudget:
         self._asked = count()
         self._asked_before = 0
         self._at = clock.monotonic()
-        self._credit = min(self.most_saved, self.least_per_second * _SECONDS_TO_BEGIN_WITH)
+        self._most = max(self.most_saved, self.share)
+        self._credit = min(self._most, self.least_per_second * _SECONDS_TO_BEGIN_WITH)
         self._lock = threading.Lock()
         _budgets.add(self)
 
@@ -67,7 +68,7 @@ class RetryBudget:
         asked, now = next(self._asked), clock.monotonic()
         earned = (asked - self._asked_before) * self.share
         earned += max(0.0, now - self._at) * self.least_per_second
-        self._credit = min(self.most_saved, self._credit + earned)
+        self._credit = min(self._most, self._credit + earned)
         self._asked_before, self._at = asked + 1, now  # to look at the count is to count one
 
 

@@ -6,13 +6,18 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..errors import BadSetup
 from .log_levels import switch_logging
-from .schema import OwnPrice, Settings, ToolSettings, WrongValue, checked, place, wrong_store
+from .schema import OwnPrice, Settings, ToolSettings, checked, wrong_store
 from .where import without_password
+from .wrong_value import WrongValue, place
+
+if TYPE_CHECKING:
+    from .gateway_settings import GatewaySettings
 
 __all__ = [
     "OwnPrice",
@@ -20,6 +25,7 @@ __all__ = [
     "ToolSettings",
     "current",
     "load",
+    "load_gateway",
     "off",
     "off_at_construction",
     "refuse_wrong_store",
@@ -38,6 +44,21 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
         BadSetup: the file cannot be read, or holds a name or value that no setting has.
     """
     return _with_environment(_from_file(path), environment)
+
+
+def load_gateway(
+    path: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> GatewaySettings:
+    """The settings of the gateway: of *path* and the environment as ``load``, else the defaults.
+
+    Its ``store`` is never None, and says the folder of a disk store.
+
+    Raises:
+        BadSetup: as ``load``; or ``HEADWAY_LISTEN`` or ``HEADWAY_WORKERS`` says what cannot be.
+    """
+    from .gateway_environment import with_environment  # only the gateway need pay for it
+
+    return with_environment(load(path, environment), environment)
 
 
 _kept: Settings | None = None
@@ -92,9 +113,15 @@ def _from_file(path: Path | None) -> Settings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
         raise BadSetup(f"{found}: cannot be read as settings: {wrong}") from wrong
     try:
-        return checked(values)
+        settings = checked(values)
     except WrongValue as wrong:
         raise BadSetup(f"{found}{place(text, wrong.path)}: {wrong}") from None
+    if settings.gateway is None:
+        return settings
+    from .gateway_settings import Written
+
+    gateway = msgspec.structs.replace(settings.gateway, written=Written(str(found), text))
+    return msgspec.structs.replace(settings, gateway=gateway)
 
 
 def _is_off(value: str) -> bool:

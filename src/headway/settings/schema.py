@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from .. import clock
 from .where import WAYS, why_no_store, without_password
+from .wrong_value import WrongValue, near
+
+if TYPE_CHECKING:
+    from .gateway_settings import GatewaySettings
 
 
 class OwnPrice(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True):
     """By ``provider/model``: instead of, or beside, what the built-in table says."""
     tools: dict[str, ToolSettings] = {}
     """By the name of a tool, or a pattern such as ``get_*``; a name wins over a pattern."""
+    gateway: GatewaySettings | None = None
+    """What the file says of the gateway; ``load_gateway`` adds the defaults and environment."""
 
 
 _MUST_BE = {
@@ -56,15 +63,8 @@ _MUST_BE = {
     "store": f"one of {WAYS}",
     "prices": 'tables by provider and model, such as [prices."openai/gpt-x"]',
     "tools": 'tables by the name of a tool or a pattern, such as [tools."get_*"]',
+    "gateway": 'a table [gateway], such as listen = "127.0.0.1:8080"',
 }
-
-
-class WrongValue(Exception):
-    """What is wrong with a value, and the names that lead to it in the file."""
-
-    def __init__(self, path: tuple[str, ...], message: str) -> None:
-        super().__init__(message)
-        self.path = path
 
 
 def checked(values: Mapping[str, object]) -> Settings:
@@ -84,22 +84,13 @@ def checked(values: Mapping[str, object]) -> Settings:
         if name == "store" and (wrong := wrong_store(str(value))):
             raise WrongValue((name,), f"`store` {wrong}")
     tables = {name: read(values[name]) for name, read in _TABLES.items() if name in values}
-    return msgspec.convert({**values, **tables}, Settings)
+    return msgspec.structs.replace(Settings(), **{**values, **tables})
 
 
 def wrong_store(where: str) -> str | None:
     """What is wrong with *where* as the name of a store, its password left out."""
     why = why_no_store(where)
     return None if why is None else f"is {without_password(where)!r}: {why}"
-
-
-def near(name: str, known: Sequence[str]) -> str:
-    """The way out for a *name* that is none of those *known*."""
-    import difflib
-
-    if close := difflib.get_close_matches(name, known, 1):
-        return f"did you mean `{close[0]}`?"
-    return f"known are {', '.join(known)}"
 
 
 def _own_prices(tables: object) -> dict[str, OwnPrice]:
@@ -182,7 +173,20 @@ _TOOL_FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "cache": _YES_OR_NO,
 }
 
-_TABLES: dict[str, Callable[[object], object]] = {"prices": _own_prices, "tools": _tools}
+
+def _gateway(table: object) -> GatewaySettings:
+    if not isinstance(table, dict):
+        raise WrongValue(("gateway",), f"`gateway` must be {_MUST_BE['gateway']}, not {table!r}")
+    from .gateway_schema import read_gateway  # only the gateway need pay for it
+
+    return read_gateway(table)
+
+
+_TABLES: dict[str, Callable[[object], object]] = {
+    "prices": _own_prices,
+    "tools": _tools,
+    "gateway": _gateway,
+}
 
 
 def _day(path: tuple[str, ...], value: object) -> str:
@@ -190,22 +194,3 @@ def _day(path: tuple[str, ...], value: object) -> str:
         return msgspec.convert(value, date).isoformat()
     except msgspec.ValidationError:
         raise WrongValue(path, f"`as_of` must be a day such as 2026-11-05, not {value!r}") from None
-
-
-def place(text: str, path: tuple[str, ...]) -> str:
-    """Which line of *text* says what *path* leads to; nothing if it is spread over several."""
-    import tomllib
-
-    table = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        is_table = line.lstrip().startswith("[")
-        table = line if is_table else table
-        try:
-            said: object = tomllib.loads(line if is_table else f"{table}\n{line}")
-        except tomllib.TOMLDecodeError:
-            continue
-        for name in path:
-            said = said.get(name) if isinstance(said, dict) else None
-        if said is not None:
-            return f", line {number}"
-    return ""
