@@ -15,7 +15,7 @@ from .wrong_value import WrongValue, near, title
 Tables = Iterable[tuple[str, Mapping[str, object]]]
 """By their names, in the order of the file."""
 
-_TARGETS: Final = {"targets": values.TARGETS}
+TARGETS: Final = {"targets": values.TARGETS}
 _PATTERN = re.compile(r"[*?\[]")
 
 
@@ -47,7 +47,7 @@ def _targets(
     path: tuple[str, ...],
     upstreams: Mapping[str, UpstreamSettings],
 ) -> tuple[str, ...]:
-    said = read_values(table, path, _TARGETS).get("targets", ())
+    said = read_values(table, path, TARGETS).get("targets", ())
     targets: tuple[str, ...] = said if isinstance(said, tuple) else ()
     for number, target in enumerate(targets):
         upstream, slash, model = target.partition("/")
@@ -89,7 +89,7 @@ def read_routes(
             path=path,
             model=model,
             targets=_targets(targets, at, upstreams),
-            rules=rules_of(usual, read_rules(own, at, also=_TARGETS), at),
+            rules=rules_of(usual, read_rules(own, at, also=TARGETS), at),
         )
         _refuse_unless_reached(route, routes)
         _refuse_targets_said_twice(route, models)

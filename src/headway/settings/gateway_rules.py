@@ -15,26 +15,26 @@ from .wrong_value import WrongValue, near, title
 Said = Mapping[str, object]
 """Rules as far as a table says some, by the names under which they are kept."""
 
-_TIMEOUTS: Final = {
+TIMEOUTS: Final = {
     name: or_off(values.SECONDS._replace(kept_as=f"{name}_s"))
     for name in ("connect", "first_byte", "between_chunks", "total")
 }
-_LIMITS: Final = {
+LIMITS: Final = {
     "at_once": or_off(whole(1)),
     "per_minute": or_off(values.RATE),
     "burst": or_off(whole(1)),
     "max_waiting": or_off(whole(0)),
 }
-_SINGLE: Final = {
+SINGLE: Final = {
     "cache": or_off(values.SECONDS._replace(kept_as="cache_s")),
     "share": values.YES_OR_NO,
     "every": values.YES_OR_NO,
     "attempts": whole(1),
     "retry_share": or_off(values.SHARE),
 }
-_TABLES: Final[dict[str, dict[str, Value]]] = {"timeouts": _TIMEOUTS, "limits": _LIMITS}
+TABLES: Final[dict[str, dict[str, Value]]] = {"timeouts": TIMEOUTS, "limits": LIMITS}
 
-RULES: Final = (*_SINGLE, *_TABLES)
+RULES: Final = (*SINGLE, *TABLES)
 
 
 def read_rules(table: Said, path: tuple[str, ...], also: Mapping[str, Value] = {}) -> Said:
@@ -47,9 +47,9 @@ def read_rules(table: Said, path: tuple[str, ...], also: Mapping[str, Value] = {
         if name not in RULES:
             way_out = near(name, (*RULES, *also))
             raise WrongValue((*path, name), f"{title(path)} has no `{name}`; {way_out}")
-    single = {name: said for name, said in table.items() if name in _SINGLE}
-    rules = read_values(single, path, _SINGLE)
-    for name, known in _TABLES.items():
+    single = {name: said for name, said in table.items() if name in SINGLE}
+    rules = read_values(single, path, SINGLE)
+    for name, known in TABLES.items():
         if name in table:
             rules[name] = _inner(table[name], (*path, name), known)
     return rules

@@ -16,7 +16,7 @@ from .gateway_settings import GatewaySettings, KeySettings, UpstreamSettings
 from .gateway_values import or_off, read_values
 from .wrong_value import WrongValue, near, title
 
-_OPTIONS: Final = {
+OPTIONS: Final = {
     "listen": values.ADDRESS,
     "admin": or_off(values.ADDRESS),
     "workers": values.WORKERS,
@@ -26,14 +26,14 @@ _OPTIONS: Final = {
     "namespace": values.TEXT,
 }
 _TABLES: Final = ("upstreams", "models", "routes", "keys")
-_UPSTREAM: Final = {
+UPSTREAM: Final = {
     "url": values.BASE_URL,
     "provider": values.one_of(*values.PROVIDERS),
     "key_env": values.VARIABLE,
     "key_header": values.one_of(*values.KEY_HEADERS),
     "probe": values.PATH,
 }
-_KEY: Final = {"sha256": values.SHA256, "key_env": values.VARIABLE}
+KEY: Final = {"sha256": values.SHA256, "key_env": values.VARIABLE}
 
 _UPSTREAM_NAME = re.compile(r"(?!v\d)[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 """It is the first part of a path, before ``/v1``, and stands before the slash in a target."""
@@ -46,10 +46,10 @@ def read_gateway(table: Mapping[str, object]) -> GatewaySettings:
     Raises:
         WrongValue: something in it is none.
     """
-    known = (*_OPTIONS, *RULES, *_TABLES)
+    known = (*OPTIONS, *RULES, *_TABLES)
     if (name := next((name for name in table if name not in known), None)) is not None:
         raise WrongValue((*_AT, name), f"[gateway] has no `{name}`; {near(name, known)}")
-    options = read_values(_only(table, _OPTIONS), _AT, _OPTIONS)
+    options = read_values(_only(table, OPTIONS), _AT, OPTIONS)
     usual = read_rules(_only(table, RULES), _AT)
     upstreams = _upstreams(table)
     models = read_models(_tables(table, "models"), upstreams)
@@ -100,7 +100,7 @@ def _upstream(name: str, table: Mapping[str, object]) -> UpstreamSettings:
             f"{title(path)}: {name!r} cannot name an upstream, for paths begin with it; use "
             'letters, digits, "-", "_" and ".", and no version such as "v1"',
         )
-    said = read_values(table, path, _UPSTREAM)
+    said = read_values(table, path, UPSTREAM)
     if "url" not in said:
         raise WrongValue(path, f'{title(path)} needs a `url`, such as "https://api.openai.com/v1"')
     if "provider" not in said and _is_anthropic(name, str(said["url"])):
@@ -119,7 +119,7 @@ def _is_anthropic(name: str, url: str) -> bool:
 
 def _key(name: str, table: Mapping[str, object]) -> KeySettings:
     path = (*_AT, "keys", name)
-    said = read_values(table, path, _KEY)
+    said = read_values(table, path, KEY)
     if len(said) != 1:
         raise WrongValue(
             path,
