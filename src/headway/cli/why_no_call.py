@@ -49,7 +49,8 @@ def why_no_call(receipt: Receipt, ended: Ended) -> str | None:
         said, reasons = "no call reached Headway", list(_likely(ended))
     else:
         number = others.asked if others is not None else refused
-        said = f"{number} requests reached Headway, and none was a call of a model that it knows"
+        some = f"{number} request{'s' if number > 1 else ''}"
+        said = f"{some} reached Headway, and none was a call of a model that it knows"
         reasons = ["it asks by paths other than OpenAI's and Anthropic's; they were passed on"]
     lines = [f"headway run: {said}"]
     lines += _listed("likely", reasons)
