@@ -45,7 +45,7 @@ class LabelSets(Generic[Row]):
         make: Makes the row of a set of labels.
         most: So many rows at most; a tenth of them is kept for sets that were folded.
         wild: Names of the labels that are replaced first, for their values come from outside: so
-            what was folded is still told apart by the others. Default: all.
+            what was folded is still told apart by the others. None stays None. Default: all.
     """
 
     def __init__(
@@ -75,7 +75,9 @@ class LabelSets(Generic[Row]):
         if len(self.rows) < self._open_until:
             return self._admitted(clean)
         self.folded += 1
-        folded = tuple(OTHER if wild else value for value, wild in zip(clean, self._wild))
+        folded = tuple(
+            OTHER if wild and value is not None else value for value, wild in zip(clean, self._wild)
+        )
         if folded not in self.rows and len(self.rows) >= self._most - 1:
             folded = (OTHER,) * len(clean)
         found = self.rows.get(folded)

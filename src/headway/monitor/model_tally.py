@@ -9,7 +9,6 @@ from ..prices import PER, Price, Table, cost_usd, price_of
 from .counters import Labels
 
 _DAY_S = 86_400
-_FIRST_ERROR = 400
 _NEVER = -1.0
 _ALWAYS = float("inf")
 
@@ -54,17 +53,17 @@ class TokenTally:
 class ModelTally(TokenTally):
     """The answers of one model, at its price of their day."""
 
-    __slots__ = ("cache_hits", "failed", "tariff")
+    __slots__ = ("cache_hits", "incomplete", "tariff")
 
     def __init__(self, tariff: Tariff) -> None:
         super().__init__()
-        self.failed = self.cache_hits = 0
+        self.incomplete = self.cache_hits = 0
         self.tariff = tariff
 
     def hear(self, answer: ModelAnswered) -> float | None:
         """Count *answer*; gives what it has cost, or would have, in US dollars, if known."""
-        if not answer.complete or (answer.status or 0) >= _FIRST_ERROR:
-            self.failed += 1
+        if not answer.complete:
+            self.incomplete += 1
         if answer.tokens_cached:
             self.cache_hits += 1
         usd = self.tariff.usd(answer)

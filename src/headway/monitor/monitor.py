@@ -59,14 +59,17 @@ class Monitor:
         self._prices, most = prices, most_label_sets
         self._rows = Counted(
             calls=LabelSets(
-                (*_OPERATION, "kind", "source", "error"), self._calls_of, most=most, wild=_OPERATION
+                (*_OPERATION, "kind", "source", "error"),
+                self._calls_of,
+                most=most,
+                wild=(*_OPERATION, "error"),
             ),
             timings=LabelSets((*_OPERATION, "source"), Timing, most=most_timings, wild=_OPERATION),
             models=LabelSets(
                 ("provider", "model", "source", "status"),
                 self._answers_of,
                 most=most,
-                wild=("model",),
+                wild=("model", "status"),
             ),
             agents=LabelSets(("agent",), TokenTally, most=most),
             actions=Counters("action", *_OPERATION, most=most, wild=_OPERATION),

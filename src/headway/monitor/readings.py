@@ -17,8 +17,8 @@ OWN_GAUGES = frozenset(
     {"headway_calls_in_flight", "headway_store_down"}
     | {"headway_since_timestamp_seconds", "headway_workers"}
 )
+_FIRST_ERROR = 400
 _MOST_KINDS = 50
-_LARGEST_WHOLE = 2**63 - 1
 
 
 class Counted(NamedTuple):
@@ -42,11 +42,7 @@ def _family(name: str, help_: str, samples: Iterable[_Sampled]) -> Family:
     return Family(
         name,
         help_,
-        tuple(
-            Sample(labels, value if value <= _LARGEST_WHOLE else float(value))
-            for labels, value in samples
-            if value is not None
-        ),
+        tuple(Sample(labels, value) for labels, value in samples if value is not None),
     )
 
 
@@ -106,7 +102,7 @@ def _of_models(models: LabelSets[ModelTally]) -> Iterator[Family]:
     yield _family(
         "headway_model_failures_total",
         "Answers of models that ran and ended in an error or incomplete.",
-        ((labels, row.failed) for labels, row in ran),
+        ((_model(key), _failed(key, row)) for key, row in rows if key[2] == RAN),
     )
     yield _family(
         "headway_tokens_total",
@@ -146,6 +142,11 @@ def _of_models(models: LabelSets[ModelTally]) -> Iterator[Family]:
         "Answers missing from a sum of dollars, for their price or usage is unknown.",
         unknown,
     )
+
+
+def _failed(key: Labels, row: ModelTally) -> int:
+    status = key[3]
+    return row.answers if isinstance(status, int) and status >= _FIRST_ERROR else row.incomplete
 
 
 def _model(key: Labels) -> dict[str, str]:

@@ -10,6 +10,8 @@ import msgspec
 from .histogram import Distribution
 from .slow_calls import SlowCall, slowest
 
+_LARGEST_WHOLE = 2**63 - 1
+
 
 class Sample(msgspec.Struct, frozen=True):
     """A number and what it is the number of."""
@@ -117,9 +119,14 @@ def families(parts: Iterable[Family]) -> tuple[Family, ...]:
         for part in parts
     )
     return tuple(
-        Family(name, help_, tuple(Sample(labels, value) for labels, value in samples))
+        Family(name, help_, tuple(Sample(labels, _held(value)) for labels, value in samples))
         for name, help_, samples in _added(named)
     )
+
+
+def _held(value: int | float) -> int | float:
+    """*value*, as a float where JSON has no whole number so large."""
+    return value if value <= _LARGEST_WHOLE else float(value)
 
 
 def timing_families(parts: Iterable[TimingFamily]) -> tuple[TimingFamily, ...]:
