@@ -17,14 +17,22 @@ LONGEST_TASK: Final = 1_000
 """Of a longer task this much is compared."""
 MOST_PROMPTS: Final = 256
 
+_NUMBERS: Final = re.compile(r"\d[\d:./,-]*\d")
 _PASSING: Final = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"  # a day
     r"|\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"  # a time of day
     r"|\d{9,}"  # seconds since the epoch, and the like
-    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",  # a UUID
-    re.IGNORECASE,
 )
-"""What a prompt says of the moment: it does not make another speaker of it."""
+_UUID: Final = re.compile(
+    r"[0-9a-fA-F][0-9a-fA-F]{7}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+)
+"""What a prompt says of the moment: it does not make another speaker of it.
+
+Each pattern begins with one set of characters, by which a text is searched many times faster.
+"""
+
+LONGEST_PROMPT: Final = 4_000
+"""Of a longer system prompt this much tells speakers apart."""
 
 _Object = dict[str, object]
 _SYSTEM = ("system", "developer")
@@ -70,7 +78,7 @@ def spoken_of(facts: RequestFacts) -> Spoken:
     body = as_object(facts.body)
     messages = list(map(as_object, as_list(body.get(_LISTS[facts.wire]))))
     prompt = _prompt(facts.wire, body, messages)
-    speaker = _fingerprint(prompt) if prompt else None
+    speaker = _fingerprint(prompt[:LONGEST_PROMPT]) if prompt else None
     return Spoken(speaker, _task(body, messages), tuple(_RESULTS[facts.wire](messages)))
 
 
@@ -98,8 +106,16 @@ def _prompt(wire: Wire, body: _Object, messages: list[_Object]) -> str:
 
 @lru_cache(maxsize=MOST_PROMPTS)
 def _fingerprint(prompt: str) -> str:
-    lasting = _PASSING.sub("#", prompt).encode("utf-8", "surrogatepass")
-    return f"agent {sha256(lasting).hexdigest()[:6]}"
+    lasting = _UUID.sub("#", prompt) if prompt.count("-") >= _DASHES_OF_A_UUID else prompt
+    lasting = _NUMBERS.sub(_without_moment, lasting)
+    return f"agent {sha256(lasting.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+
+
+_DASHES_OF_A_UUID: Final = 4
+
+
+def _without_moment(number: re.Match[str]) -> str:
+    return _PASSING.sub("#", number[0])
 
 
 def _task(body: _Object, messages: list[_Object]) -> str:
