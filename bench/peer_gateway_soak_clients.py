@@ -207,7 +207,7 @@ class Load:
         self.sources: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.hangs: list[str] = []
-        self.took: list[float] = []
+        self.took: list[tuple[float, str]] = []
         self.killed_at: list[float] = []
         self.killed_ports: set[int] = set()
         self.is_over = False
@@ -276,14 +276,14 @@ class Load:
                 else:
                     reply = await client.ask(asked)
         except TimeoutError:
-            self.hangs.append(f"{asked.text}, stream {asked.streams}, at {began:.1f}")
+            self.hangs.append(f"{asked.text}, asked at {began - self.began:.1f} s")
             if isinstance(client, Raw):
                 client.close()
             return
         finally:
             if asked.kind == "big" and isinstance(client, Raw):
                 client.close()
-        self.took.append(time.monotonic() - began)
+        self.took.append((time.monotonic() - began, f"{asked.text}, at {began - self.began:.1f} s"))
         self._note(asked, self._verdict(asked, reply, client, began))
 
     def _note(self, asked: Asked, verdict: str) -> None:
@@ -331,8 +331,9 @@ class Load:
             "wrong_first": self.wrong[:8],
             "hangs": len(self.hangs),
             "hangs_first": self.hangs[:8],
-            "p50_ms": round(took[len(took) // 2] * 1e3, 1) if took else None,
-            "max_s": round(took[-1], 2) if took else None,
+            "p50_ms": round(took[len(took) // 2][0] * 1e3, 1) if took else None,
+            "max_s": round(took[-1][0], 2) if took else None,
+            "slowest": [f"{took_s:.2f} s: {what}" for took_s, what in took[:-6:-1]],
         }
 
 
