@@ -6,17 +6,20 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 
+import httpx2
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headway import BadSetup
+from headway.gateway.gateway import Gateway
 from headway.gateway.plan import ClientKey, Limits, Plan, Route, Rules, Target, Timeouts, Upstream
 from headway.gateway.planning import plan_of
 from headway.policies.retry_budget import RetryBudget
 from headway.settings import load_gateway
 from headway.settings.gateway_settings import GatewaySettings, RouteSettings, RuleSettings
+from headway.testing.provider import Provider
 
 OPENAI = Upstream(name="openai", url="https://api.openai.com/v1")
 ANTHROPIC = Upstream(
@@ -248,3 +251,40 @@ def test_the_key_of_an_anthropic_server_goes_where_it_reads_it(tmp_path: Path) -
     text = '[gateway.upstreams.anthropic]\nurl = "https://proxy.example"\nkey_env = "K"\n'
     (made,) = plan(tmp_path, text, {"K": "sk-ant"}).upstreams
     assert (made.provider, made.key, made.key_header) == ("anthropic", "sk-ant", "x-api-key")
+
+
+async def test_a_gateway_does_what_the_file_says(tmp_path: Path) -> None:
+    async with Provider("yes", keys=["sk-real"], models=["real", "spare"]) as provider:
+        text = f"""
+        [gateway.upstreams.down]
+        url = "http://127.0.0.1:1/v1"
+        [gateway.upstreams.up]
+        url = "{provider.url}/v1"
+        key_env = "REAL"
+        [gateway.models.fast]
+        targets = ["down/real", "up/spare"]
+        [gateway.routes."model:fast"]
+        attempts = 1
+        [gateway.keys.team-a]
+        key_env = "TEAM_A"
+        """
+        gateway = Gateway(plan(tmp_path, text, {"REAL": "sk-real", "TEAM_A": "hw-a"}))
+        await gateway.listen()
+        body = {
+            "model": "fast",
+            "temperature": 0,
+            "messages": [{"role": "user", "content": "well?"}],
+        }
+        try:
+            async with httpx2.AsyncClient(verify=False) as http:
+                url = f"{gateway.url}/v1/chat/completions"
+                refused = await http.post(url, json=body, headers={"authorization": "Bearer x"})
+                let_in = {"authorization": "Bearer hw-a"}
+                answers = [await http.post(url, json=body, headers=let_in) for _ in range(2)]
+        finally:
+            await gateway.aclose()
+    assert refused.status_code == 401
+    assert [answer.json()["model"] for answer in answers] == ["spare", "spare"]
+    # Only what the first target says is kept.
+    assert [answer.headers["x-headway-cache"] for answer in answers] == ["miss", "miss"]
+    assert len(provider.log) == 2

@@ -182,9 +182,10 @@ def test_the_environment_wins(tmp_path: Path) -> None:
     ("name", "value", "said"),
     [
         ("HEADWAY_LISTEN", "8080", "^HEADWAY_LISTEN must be host and port, .*, not '8080'"),
-        ("HEADWAY_WORKERS", "0", "^HEADWAY_WORKERS must be a whole number of 1 or more, not 0"),
+        ("HEADWAY_WORKERS", "0", "^HEADWAY_WORKERS must be a whole number of 1 to 256, not 0"),
         ("HEADWAY_WORKERS", "two", "^HEADWAY_WORKERS must be .*, not 'two'"),
         ("HEADWAY_WORKERS", "-1", "not '-1'"),
+        ("HEADWAY_WORKERS", "257", "not 257"),
         ("HEADWAY_WORKERS", "9" * 5000, "HEADWAY_WORKERS must be"),
     ],
 )
@@ -213,7 +214,7 @@ UP = '[gateway.upstreams.a]\nurl = "http://h"\n[gateway.upstreams.b]\nurl = "htt
         ('[gateway]\nlisten = "h:８０"', "line 2: `listen`"),
         ('[gateway]\nadmin = "on"', "line 2: `admin` .*or \"off\", not 'on'"),
         ('[gateway]\nlisten = "h:1"\nadmin = "h:1"', "line 3: `admin` and `listen` .* both 'h:1'"),
-        ("[gateway]\nworkers = true", "line 2: `workers` .* whole number of 1 or more, not True"),
+        ("[gateway]\nworkers = true", "line 2: `workers` .* whole number of 1 to 256, not True"),
         ("[gateway]\nworkers = 0", "line 2: `workers`"),
         ('[gateway]\nstore = "file"', "line 2: `store` .*one of memory, disk, .*, not 'file'"),
         ("[gateway]\nstore = 1", "line 2: `store` .*, not int"),

@@ -16,6 +16,7 @@ PROVIDERS: Final = ("openai", "anthropic")
 KEY_HEADERS: Final = ("authorization", "x-api-key")
 
 _MOST_PORT: Final = 65535
+_MOST_WORKERS: Final = 256
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|[kmgt]i?b)", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -78,15 +79,18 @@ def _address(said: object) -> str:
     return f"{host}:{port}"
 
 
-def whole(least: int) -> Value:
-    """A whole number of at least *least*."""
+def whole(least: int, most: int | None = None) -> Value:
+    """A whole number of at least *least*, and at most *most*."""
 
     def read(said: object) -> int:
         if isinstance(said, bool) or not isinstance(said, int) or said < least:
             raise ValueError
+        if most is not None and said > most:
+            raise ValueError
         return said
 
-    return Value(read, f"a whole number of {least} or more")
+    which = f"{least} or more" if most is None else f"{least} to {most}"
+    return Value(read, f"a whole number of {which}")
 
 
 def _number(said: object) -> float:
@@ -199,7 +203,7 @@ def _texts(said: object) -> tuple[str, ...]:
 
 
 ADDRESS: Final = Value(_address, 'host and port, such as "127.0.0.1:8080" or "[::1]:8080"')
-WORKERS: Final = whole(1)
+WORKERS: Final = whole(1, _MOST_WORKERS)
 SECONDS: Final = Value(_seconds, 'a time above zero, such as "90s" or "1h"')
 SIZE: Final = Value(_size, 'a size such as "64MB", "64MiB", or a number of bytes')
 RATE: Final = Value(_rate, "a number above zero")
