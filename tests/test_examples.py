@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 SAYS = {
+    "agent.py": ["tools called: ask_analyst 3", "called again with the same arguments: 4"],
     "openai_async.py": ["asked 23 times, sent 2 times"],
     "openai_blocking.py": ["miss A moat", "hit A moat", "asked 3 times, sent 1 time"],
     "anthropic_async.py": ["asked 3 times, sent 1 time"],

@@ -204,6 +204,30 @@ def test_a_proxy_for_all_others_is_gone_past(tmp_path: Path, asked: Provider) ->
     assert (ran.returncode, ran.stdout) == (0, "You said: hi\n")
 
 
+def test_a_base_url_in_a_dot_env_is_the_upstream(tmp_path: Path, asked: Provider) -> None:
+    """The program would not read it any more: what is set in the environment wins."""
+    (tmp_path / ".env").write_text(f"KEY=x\nexport OPENAI_BASE_URL = '{asked.openai_url}' # us\n")
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "agent.py").write_text(ASK)
+    ran = run(PYTHON, "inside/agent.py", "1", folder=tmp_path)
+    assert (ran.returncode, len(asked.log)) == (0, 1)
+    said = f"headway run: OPENAI_BASE_URL as {tmp_path / '.env'} says\n"
+    assert ran.stderr.startswith(said)
+
+
+def test_a_proxy_that_would_be_needed_is_named(tmp_path: Path) -> None:
+    fails = ASK.replace("for _", "import contextlib\nfor _").replace(
+        "    said", "    with contextlib.suppress(Exception): said"
+    )
+    ran = run(
+        *(PYTHON, "-c", "import os\n" + fails.replace("    print", "    0 and print"), "1"),
+        folder=tmp_path,
+        OPENAI_BASE_URL="http://127.0.0.1:9/v1",
+        HTTPS_PROXY="http://127.0.0.1:9",
+    )
+    assert "HTTPS_PROXY is set, but the gateway asks providers directly" in ran.stderr
+
+
 def test_the_name_is_that_of_the_script(tmp_path: Path) -> None:
     (tmp_path / "agent.py").write_text("")
     run(PYTHON, "-B", "agent.py", "--key", "secret", folder=tmp_path)

@@ -85,6 +85,14 @@ def test_numbered_workers_are_different_agents() -> None:
     )
 
 
+def test_of_a_long_prompt_both_ends_count() -> None:
+    rules = "Say where each figure comes from. " * 300
+    prompts = [f"{a} {rules} {b}" for a in ("You lead.", "You help.") for b in ("Go.", "Wait.")]
+    assert len({agent_of({}, None, chat(prompt)) for prompt in prompts}) == 4
+    longer = prompts[0].replace(rules, rules * 2)
+    assert agent_of({}, None, chat(longer)) == agent_of({}, None, chat(prompts[0]))
+
+
 def test_what_was_read_before_serves_as_well() -> None:
     facts = chat("You analyse.")
     assert agent_of({}, None, spoken_of(facts)) == agent_of({}, None, facts)

@@ -91,12 +91,11 @@ def _name_of(command: Sequence[str]) -> str:
 
 
 def _run(command: Sequence[str], rules: Rules, name: str, json: bool) -> int:
-    from ..gateway.base_urls import read_base_urls
     from ..gateway.child import signals_held
     from ..gateway.loops import new_loop
     from ..runs import record
 
-    urls = read_base_urls(os.environ)
+    urls = _base_urls(command)
     with signals_held() as held:
         with (
             record(name, run=_run_id(), overheard=True) as recorded,
@@ -105,6 +104,16 @@ def _run(command: Sequence[str], rules: Rules, name: str, json: bool) -> int:
             ended = runner.run(_behind_a_gateway(command, _plan(urls, rules), urls, held))
         _say(recorded, ended, json)
     return ended.code
+
+
+def _base_urls(command: Sequence[str]) -> BaseUrls:
+    from ..gateway.base_urls import known_variables, read_base_urls
+    from .dot_env import said_by_dot_env
+
+    said, path = said_by_dot_env(command, known_variables(), os.environ)
+    if path is not None:
+        typer.echo(f"headway run: {', '.join(said)} as {path} says", err=True)
+    return read_base_urls({**os.environ, **said})
 
 
 def _run_id() -> str | None:
@@ -149,10 +158,12 @@ def _say(recorded: Run, ended: Ended, json: bool) -> None:
     import msgspec
 
     from ..runs import write_receipt
-    from .why_no_call import why_no_call
+    from .why_no_call import why_no_call, why_unreached
 
     receipt = _receipt(recorded)
     with suppress(OSError, ValueError):
+        if unreached := why_unreached(receipt):
+            print(unreached, file=sys.stderr)
         if why := why_no_call(receipt, ended):
             print(why, file=sys.stderr)
         if json:

@@ -28,6 +28,8 @@ _ELSEWHERE: Final = {
     "GROQ_API_KEY": "Groq's SDK",
 }
 """Signs of providers whose SDKs read none of the variables that are set."""
+_UNREACHED: Final = frozenset({"upstream_unreachable", "connect_timeout"})
+_PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _INDENT: Final = " " * 14
 
 
@@ -56,6 +58,16 @@ def why_no_call(receipt: Receipt, ended: Ended) -> str | None:
     lines += _listed("likely", reasons)
     lines += _listed("set for it", [f"{name}={url}" for name, url in ended.variables.items()])
     return "\n".join(lines)
+
+
+def why_unreached(receipt: Receipt) -> str | None:
+    """What to say if a provider could not be reached, and a proxy may be why; else None."""
+    if not _UNREACHED.intersection(receipt.errors):
+        return None
+    name = next((name for name in _PROXIES if os.environ.get(name)), None)
+    if name is None:
+        return None
+    return f"headway run: {name} is set, but the gateway asks providers directly, without a proxy"
 
 
 def _listed(label: str, parts: Sequence[str]) -> list[str]:

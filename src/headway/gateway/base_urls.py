@@ -93,7 +93,7 @@ def read_base_urls(environment: Mapping[str, str]) -> BaseUrls:
     """
     upstreams: dict[tuple[str, str], Upstream] = {}
     turned: list[Turned] = []
-    for provider in _providers(environment):
+    for provider in _providers():
         given = {
             name: found
             for name in (*provider.always, *provider.if_set)
@@ -112,7 +112,12 @@ def read_base_urls(environment: Mapping[str, str]) -> BaseUrls:
     return BaseUrls(tuple(upstreams.values()), tuple(turned))
 
 
-def _providers(environment: Mapping[str, str]) -> Iterator[_Provider]:
+def known_variables() -> frozenset[str]:
+    """The names of all variables that are turned to the gateway if they are set."""
+    return frozenset(name for each in _providers() for name in (*each.always, *each.if_set))
+
+
+def _providers() -> Iterator[_Provider]:
     yield from _PROVIDERS
     yield _Provider("azure", "openai", "", (), _AZURE)
     for prefix in _OTHERS:

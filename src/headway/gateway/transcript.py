@@ -32,7 +32,7 @@ Each pattern begins with one set of characters, by which a text is searched many
 """
 
 LONGEST_PROMPT: Final = 4_000
-"""Of a longer system prompt this much tells speakers apart."""
+"""Of a longer system prompt, beginning and end tell speakers apart: so many characters in all."""
 
 _Object = dict[str, object]
 _SYSTEM = ("system", "developer")
@@ -78,7 +78,7 @@ def spoken_of(facts: RequestFacts) -> Spoken:
     body = as_object(facts.body)
     messages = list(map(as_object, as_list(body.get(_LISTS[facts.wire]))))
     prompt = _prompt(facts.wire, body, messages)
-    speaker = _fingerprint(prompt[:LONGEST_PROMPT]) if prompt else None
+    speaker = _fingerprint(_ends(prompt)) if prompt else None
     return Spoken(speaker, _task(body, messages), tuple(_RESULTS[facts.wire](messages)))
 
 
@@ -102,6 +102,11 @@ def _prompt(wire: Wire, body: _Object, messages: list[_Object]) -> str:
     said = [body.get(_WHERE_SYSTEM_STANDS.get(wire, ""))]
     said += [one.get("content") for one in messages if one.get("role") in _SYSTEM]
     return "\n\n".join(text for text in map(_text, said) if text)
+
+
+def _ends(prompt: str) -> str:
+    half = LONGEST_PROMPT // 2
+    return prompt if len(prompt) <= LONGEST_PROMPT else f"{prompt[:half]}\n{prompt[-half:]}"
 
 
 @lru_cache(maxsize=MOST_PROMPTS)
