@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .facts import AnswerFacts
-from .json_values import MOST_BYTES, NotJson, as_object, read_leniently
+from .json_values import MOST_BYTES, NotJson
 from .reading import Reading
 from .reading_chat import ChatReading
 from .reading_lists import CountReading, EmbeddingReading, ModelsReading, OtherReading
 from .reading_messages import MessageReading
 from .reading_responses import ResponseReading
 from .request_facts import RequestFacts
-from .sse import EventReader, ServerEvent
+from .sse import EventReader, PlainEvents, ServerEvent
 
 _OK = 200
+_USUAL_END = b"\n\n"
+_DONE, _DONE_TEXT = b"[DONE]", "[DONE]"
 
 
 class AnswerReader:
@@ -23,6 +25,20 @@ class AnswerReader:
     The bytes must be decoded (no gzip). The same facts come out however they are cut. Of an answer
     that is no stream at most *max_bytes* are held, of a stream one event and its tool calls.
     """
+
+    __slots__ = (
+        "_body",
+        "_events",
+        "_finished",
+        "_first_content_at",
+        "_flaw",
+        "_is_whole",
+        "_max_bytes",
+        "_reading",
+        "_size",
+        "_status",
+        "_wire",
+    )
 
     def __init__(
         self,
@@ -35,10 +51,8 @@ class AnswerReader:
         self._status = status
         self._wire = request.wire
         self._reading = _reading_for(request)
-        self._content_type = _content_type(headers)
-        is_stream = _is_stream(self._content_type, request)
-        self._events = EventReader() if is_stream else None
-        self._body = bytearray()
+        self._events = EventReader() if _is_stream(headers, request) else None
+        self._body: bytes | bytearray = b""  # if it is no stream
         self._max_bytes = max_bytes
         self._size = 0
         self._first_content_at: int | None = None
@@ -57,13 +71,26 @@ class AnswerReader:
             return
         self._size += len(chunk)
         if self._events is not None:
-            for event in self._events.feed(chunk):
-                self._read_event(event)
+            begun_at = self._events.size
+            plain = self._events.feed_plain(chunk)
+            if plain is None:
+                self._read_cut(self._events, chunk)
+            else:
+                self._read_plain(plain, begun_at)
         elif self._size <= self._max_bytes:
-            self._body += chunk
+            self._hold(chunk)
         else:
-            self._body.clear()
+            self._body = b""
             self._flaw = f"it is longer than {self._max_bytes} bytes"
+
+    def _hold(self, chunk: bytes) -> None:
+        """Most bodies come in one piece, which need not be copied."""
+        if not self._body:
+            self._body = chunk
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += chunk
 
     def finish(self, *, clean: bool = True) -> AnswerFacts:
         """The facts of the whole answer.
@@ -85,16 +112,16 @@ class AnswerReader:
         why_incomplete = self._why_incomplete()
         why_not = why_incomplete or self._why_not()
         return AnswerFacts(
-            is_complete=why_incomplete is None,
-            is_error=self._status >= 400 or reading.has_failed,
-            may_keep=why_not is None,
-            why_not=why_not,
-            model=reading.model,
-            usage=reading.usage,
-            finish_reason=reading.finish_reason,
-            tool_calls=reading.calls.done(),
-            text_size=reading.text_size,
-            first_content_at=self._first_content_at,
+            why_incomplete is None,
+            self._status >= 400 or reading.has_failed,
+            why_not is None,
+            why_not,
+            reading.model,
+            reading.usage,
+            reading.finish_reason,
+            reading.tool_calls(),
+            reading.text_size,
+            self._first_content_at,
         )
 
     def _why_incomplete(self) -> str | None:
@@ -115,21 +142,54 @@ class AnswerReader:
             return "it reports an error"
         return self._flaw or self._reading.objection()
 
+    def _read_cut(self, events: EventReader, chunk: bytes) -> None:
+        """Read *chunk* in the quick way where it holds whole events, elsewhere in the other one."""
+        begun = chunk.find(_USUAL_END) + 2 if events.is_under_way else 0
+        ended = chunk.rfind(_USUAL_END) + 2
+        if begun == 1 or ended <= max(begun, 1):
+            self._read_any(events, chunk)
+            return
+        if begun:
+            self._read_any(events, chunk[:begun])
+        whole, begun_at = chunk[begun:ended], events.size
+        plain = events.feed_plain(whole)
+        if plain is None:
+            self._read_any(events, whole)
+        else:
+            self._read_plain(plain, begun_at)
+        if ended < len(chunk):
+            self._read_any(events, chunk[ended:])
+
+    def _read_plain(self, events: PlainEvents, begun_at: int) -> None:
+        names = events.names
+        for position, data in enumerate(events.data):
+            name = None if names is None else names[position].decode("utf-8", "replace")
+            if self._has_content(name, data) and self._first_content_at is None:
+                self._first_content_at = begun_at + events.size_of_first(position)
+
+    def _read_any(self, events: EventReader, chunk: bytes) -> None:
+        for event in events.feed(chunk):
+            self._read_event(event)
+
     def _read_event(self, event: ServerEvent) -> None:
-        if event.data.startswith("[DONE]"):
-            self._reading.read_done()
-            return
-        if self._reading.is_ended:
-            if event.event != "ping":
-                self._flaw = "the stream went on after its end"
-            return
-        try:
-            value = as_object(read_leniently(event.data))
-        except NotJson:
-            value = {}
-            self._flaw = "an event of the stream is not JSON"
-        if self._reading.read_event(event.event, value) and self._first_content_at is None:
+        if self._has_content(event.event, event.data) and self._first_content_at is None:
             self._first_content_at = event.start
+
+    def _has_content(self, name: str | None, data: bytes | str) -> bool:
+        """Read an event; whether it holds content of the answer."""
+        reading = self._reading
+        if data[:6] == (_DONE_TEXT if isinstance(data, str) else _DONE):
+            reading.read_done()
+        elif reading.is_ended:
+            if name != "ping":
+                self._flaw = "the stream went on after its end"
+        else:
+            try:
+                return reading.read_data(name, data)
+            except NotJson:
+                self._flaw = "an event of the stream is not JSON"
+                return reading.read_event(name, {})
+        return False
 
     def _end_events(self, events: EventReader) -> None:
         for event in events.finish():
@@ -140,13 +200,13 @@ class AnswerReader:
     def _read_body(self) -> None:
         if self._flaw is not None:
             return
+        body = bytes(self._body)
         try:
-            value = read_leniently(bytes(self._body))
+            self._reading.read_whole(body)
         except NotJson:
             self._is_whole = self._wire == "other" or self._status != _OK
             return
-        self._reading.read_body(value)
-        if self._body and self._status == _OK and not self._reading.has_failed:
+        if body and self._status == _OK and not self._reading.has_failed:
             self._first_content_at = 0
 
 
@@ -168,12 +228,10 @@ def _reading_for(request: RequestFacts) -> Reading:
             return OtherReading()
 
 
-def _content_type(headers: Mapping[str, str]) -> str:
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _is_stream(content_type: str, request: RequestFacts) -> bool:
+def _is_stream(headers: Mapping[str, str], request: RequestFacts) -> bool:
     """Some servers name no type, or plain text, for the stream that they were asked for."""
-    if content_type == "text/event-stream":
-        return True
-    return request.streams and content_type in ("", "text/plain")
+    kind = headers.get("content-type", "")
+    if kind == "application/json":
+        return False
+    kind = kind.partition(";")[0].strip().lower()
+    return kind == "text/event-stream" or (request.streams and kind in ("", "text/plain"))

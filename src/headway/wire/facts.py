@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -49,6 +49,9 @@ class Usage(msgspec.Struct, frozen=True):
     tokens_cache_written: int | None = None
     tokens_out: int | None = None
     tokens_reasoning: int | None = None
+
+
+UNKNOWN: Final = Usage()
 
 
 class ToolCall(msgspec.Struct, frozen=True):

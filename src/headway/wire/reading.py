@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from .facts import ToolCall, Usage
-from .json_values import as_list, as_object, as_text
+from .facts import UNKNOWN, ToolCall
+from .json_values import as_list, as_object, as_text, read_leniently
 
 MOST_TOOL_TEXT = 16 * 1024 * 1024
 _COST_OF_A_CALL = 200
@@ -17,40 +17,66 @@ class Reading:
     Attributes:
         is_ended: The event came that ends the stream.
         has_failed: The answer reports an error.
-        calls: The tool calls that it asks for.
+        terminal: What the stream has to end with, in words.
     """
 
     terminal = "its last event"
+    model: str | None = None
+    usage = UNKNOWN
+    finish_reason: str | None = None
+    text_size = 0
+    is_ended = False
+    has_failed = False
+    _calls: CallDrafts | None = None
 
-    def __init__(self) -> None:
-        self.model: str | None = None
-        self.usage = Usage()
-        self.finish_reason: str | None = None
-        self.text_size = 0
-        self.is_ended = False
-        self.has_failed = False
-        self.calls = CallDrafts()
+    @property
+    def calls(self) -> CallDrafts:
+        """The tool calls that it asks for, to be added to."""
+        if self._calls is None:
+            self._calls = CallDrafts()
+        return self._calls
+
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls that it asks for, as far as they have come in."""
+        return () if self._calls is None else self._calls.done()
+
+    def read_data(self, name: str | None, data: bytes | str) -> bool:
+        """Read the data of one event, as it was sent; whether it holds content of the answer.
+
+        Raises:
+            NotJson: it cannot be read.
+        """
+        text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+        return self.read_event(name, as_object(read_leniently(text)))
 
     def read_event(self, name: str | None, value: dict[str, object]) -> bool:
-        """Read the data of one event; whether it holds content of the answer."""
+        """Read the value of one event; whether it holds content of the answer."""
         self.has_failed = self.has_failed or name == "error" or reports_error(value)
         return False
 
     def read_done(self) -> None:
         """Note the event ``[DONE]``, which ends chats and means nothing elsewhere."""
 
+    def read_whole(self, body: bytes) -> None:
+        """Read the bytes of an answer that is no stream.
+
+        Raises:
+            NotJson: they cannot be read.
+        """
+        self.read_body(read_leniently(body))
+
     def read_body(self, value: object) -> None:
-        """Read the body of an answer that is no stream."""
+        """Read the value of an answer that is no stream."""
 
     def objection(self) -> str | None:
         """Why the answer, complete and without error, may not be kept; None if it may."""
-        return self.calls.objection()
+        return None if self._calls is None else self._calls.objection()
 
     def add_text(self, value: object) -> bool:
         """Count *value* if it is text of the answer; whether there is any."""
-        text = value if isinstance(value, str) else _text_of_parts(value)
-        self.text_size += len(text)
-        return bool(text)
+        size = len(value if isinstance(value, str) else _text_of_parts(value))
+        self.text_size += size
+        return size > 0
 
 
 def _text_of_parts(value: object) -> str:

@@ -1,13 +1,57 @@
-"""An OpenAI chat completion, whole or as a stream of chunks that ends with ``[DONE]``."""
+"""An OpenAI chat completion, whole or as a stream of chunks that ends with ``[DONE]``.
+
+Most answers are what they should be: these are decoded straight into the members that count. The
+others are taken apart one by one, and become the very same.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
+import msgspec
+
 from .json_values import as_count, as_list, as_object, as_text
-from .reading import Reading, reports_error
+from .reading import Reading
 from .usage import openai_usage
 
-_GOOD_ENDS = frozenset({"stop", "tool_calls", "function_call"})
-_MOST_CHOICES = 1024
+_GOOD_ENDS: Final = frozenset({"stop", "tool_calls", "function_call"})
+_MOST_CHOICES: Final = 1024
+
+
+class _Choice(msgspec.Struct):
+    index: object = None
+    delta: object = None
+    message: object = None
+    finish_reason: object = None
+    error: object = None
+    type: object = None
+
+
+class _Answer(msgspec.Struct):
+    model: object = None
+    choices: list[_Choice] | None = None
+    usage: object = None
+    error: object = None
+    type: object = None
+
+
+_decode: Final = msgspec.json.Decoder(_Answer).decode
+
+
+def _answer_of(value: object) -> _Answer:
+    """What counts of any value: members of the wrong type count as if they were not there."""
+    answer = as_object(value)
+    return _Answer(
+        answer.get("model"),
+        [_choice_of(as_object(one)) for one in as_list(answer.get("choices"))],
+        answer.get("usage"),
+        answer.get("error"),
+        answer.get("type"),
+    )
+
+
+def _choice_of(choice: dict[str, object]) -> _Choice:
+    return _Choice(*map(choice.get, _Choice.__struct_fields__))
 
 
 class ChatReading(Reading):
@@ -16,43 +60,69 @@ class ChatReading(Reading):
     terminal = "[DONE]"
 
     def __init__(self) -> None:
-        super().__init__()
         self._ends: dict[int, str | None] = {}
 
     def read_done(self) -> None:
         self.is_ended = True
 
+    def read_data(self, name: str | None, data: bytes | str) -> bool:
+        try:
+            chunk = _decode(data)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return super().read_data(name, data)
+        return self._read(chunk, name, True)
+
     def read_event(self, name: str | None, value: dict[str, object]) -> bool:
-        return self._read(value, name, "delta")
+        return self._read(_answer_of(value), name, True)
+
+    def read_whole(self, body: bytes) -> None:
+        try:
+            if not body.isascii():
+                body.decode("utf-8")  # what is passed over has to be text as well
+            answer = _decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            super().read_whole(body)
+        else:
+            self._read(answer, None, False)
 
     def read_body(self, value: object) -> None:
-        self._read(as_object(value), None, "message")
+        self._read(_answer_of(value), None, False)
 
-    def _read(self, value: dict[str, object], name: str | None, part: str) -> bool:
-        if name == "error" or reports_error(value):
+    def _read(self, answer: _Answer, name: str | None, in_pieces: bool) -> bool:
+        if name == "error" or _reports_error(answer):
             self.has_failed = True
-        self.model = as_text(value.get("model")) or self.model
-        if value.get("usage") is not None:
-            self.usage = openai_usage(value["usage"])
+        if answer.model and isinstance(answer.model, str):
+            self.model = answer.model
+        if answer.usage is not None:
+            self.usage = openai_usage(answer.usage)
         has_content = False
-        for position, choice in enumerate(map(as_object, as_list(value.get("choices")))):
-            index = as_count(choice.get("index"))
+        for position, choice in enumerate(answer.choices or ()):
+            index = as_count(choice.index)
             at = position if index is None else index
-            has_content |= self._read_choice(at, choice, as_object(choice.get(part)))
+            if choice.finish_reason is not None or at not in self._ends:
+                self._read_end(at, as_text(choice.finish_reason))
+            if choice.error is not None or choice.type is not None:
+                self.has_failed |= _reports_error(choice)
+            said = choice.delta if in_pieces else choice.message
+            if isinstance(said, dict) and self._read_message(at, said):
+                has_content = True
         return has_content
 
-    def _read_choice(self, at: int, choice: dict[str, object], message: dict[str, object]) -> bool:
-        if reports_error(choice):
-            self.has_failed = True
-        end = as_text(choice.get("finish_reason"))
-        if at in self._ends or len(self._ends) < _MOST_CHOICES:
-            self._ends[at] = end or self._ends.get(at)
-        if end is not None and at <= min(self._ends):
+    def _read_end(self, at: int, end: str | None) -> None:
+        ends = self._ends
+        if at in ends or len(ends) < _MOST_CHOICES:
+            ends[at] = end or ends.get(at)
+        if end is not None and at <= min(ends):
             self.finish_reason = end
-        has_content = self.add_text(message.get("content"))
-        for name in _OTHER_CONTENT:
-            has_content |= bool(message.get(name))
-        self._read_calls(at, message)
+
+    def _read_message(self, at: int, message: dict[str, object]) -> bool:
+        has_content = False
+        content = message.get("content")
+        if content is not None:
+            has_content = self.add_text(content)
+        if not _OTHER_CONTENT.isdisjoint(message):
+            has_content = has_content or any(map(message.get, _OTHER_CONTENT))
+            self._read_calls(at, message)
         return has_content
 
     def _read_calls(self, at: int, message: dict[str, object]) -> None:
@@ -75,12 +145,20 @@ class ChatReading(Reading):
         return super().objection()
 
 
-_OTHER_CONTENT = (
-    "tool_calls",
-    "function_call",
-    "refusal",
-    "reasoning",
-    "reasoning_content",
-    "reasoning_details",
-    "audio",
+def _reports_error(said: _Answer | _Choice) -> bool:
+    if said.error is None and said.type is None:
+        return False
+    return said.error not in (None, False) or said.type == "error"
+
+
+_OTHER_CONTENT: Final = frozenset(
+    {
+        "tool_calls",
+        "function_call",
+        "refusal",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "audio",
+    }
 )

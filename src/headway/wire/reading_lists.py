@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .facts import Usage
+from .facts import UNKNOWN, Usage
 from .json_values import as_count, as_list, as_object, as_text
 from .reading import Reading, reports_error
 from .usage import embedding_usage
@@ -14,7 +14,6 @@ class EmbeddingReading(Reading):
     """Reads ``data[]``, which has one embedding for each text that was sent."""
 
     def __init__(self, asked: int) -> None:
-        super().__init__()
         self._asked = asked
         self._objection: str | None = "it has no embeddings"
 
@@ -36,14 +35,13 @@ class CountReading(Reading):
     """Reads ``input_tokens``; to count them costs none."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._is_counted = False
 
     def read_body(self, value: object) -> None:
         body = as_object(value)
         self.has_failed = reports_error(body)
         self._is_counted = as_count(body.get("input_tokens")) is not None
-        self.usage = _NOTHING_USED if self._is_counted else Usage()
+        self.usage = _NOTHING_USED if self._is_counted else UNKNOWN
 
     def objection(self) -> str | None:
         return None if self._is_counted else "it has no count"
@@ -53,14 +51,13 @@ class ModelsReading(Reading):
     """Reads a list of models, or one of them."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._is_known = False
 
     def read_body(self, value: object) -> None:
         body = as_object(value)
         self.has_failed = reports_error(body)
         self._is_known = bool(as_list(body.get("data"))) or as_text(body.get("id")) is not None
-        self.usage = _NOTHING_USED if self._is_known else Usage()
+        self.usage = _NOTHING_USED if self._is_known else UNKNOWN
 
     def objection(self) -> str | None:
         return None if self._is_known else "it has no models"

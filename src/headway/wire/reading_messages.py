@@ -17,8 +17,7 @@ class MessageReading(Reading):
     terminal = "message_stop"
 
     def __init__(self) -> None:
-        super().__init__()
-        self.calls = CallDrafts(without_arguments="{}")
+        self._calls = CallDrafts(without_arguments="{}")
         self._tokens = AnthropicUsage()
         self._blocks = 0
         self._open: set[int | None] = set()

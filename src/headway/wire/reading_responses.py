@@ -29,7 +29,6 @@ class ResponseReading(Reading):
     terminal = "response.completed"
 
     def __init__(self) -> None:
-        super().__init__()
         self._status: str | None = None
         self._has_output = False
 
@@ -92,7 +91,7 @@ class ResponseReading(Reading):
     def _take_over(self, output: list[object]) -> None:
         if output:
             self._has_output = True
-            self.calls = CallDrafts()
+            self._calls = None
         for index, item in enumerate(map(as_object, output)):
             if item.get("type") in _CALLS:
                 _add_call(self.calls, index, item)

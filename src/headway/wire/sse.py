@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,6 +36,41 @@ class ServerEvent(msgspec.Struct, frozen=True):
     retry_ms: int | None
     start: int
     end: int
+
+
+class PlainEvents(NamedTuple):
+    """Events as ``feed_plain`` gives them: their data, and their names if they have any."""
+
+    data: list[bytes]
+    names: list[bytes] | None
+
+    def size_of_first(self, count: int) -> int:
+        """How many bytes the first *count* of them were written in."""
+        size = sum(map(len, self.data[:count])) + len(b"data: \n\n") * count
+        if self.names is not None:
+            size += sum(map(len, self.names[:count])) + len(b"event: \n") * count
+        return size
+
+
+_USUAL_END = b"\n\n"
+
+
+def _nameless_events(stream: bytes) -> PlainEvents | None:
+    data = stream[6:-2].split(b"\n\ndata: ")
+    if stream[:6] != b"data: " or stream.count(b"\n") != 2 * len(data):
+        return None
+    return PlainEvents(data, None)
+
+
+def _named_events(stream: bytes) -> PlainEvents | None:
+    events = PlainEvents([], names := [])
+    for event in stream[:-2].split(_USUAL_END):
+        name, _, line = event.partition(b"\n")
+        if name[:7] != b"event: " or line[:6] != b"data: " or b"\n" in line:
+            return None
+        events.data.append(line[6:])
+        names.append(name[7:])
+    return events
 
 
 class EventReader:
@@ -85,6 +121,28 @@ class EventReader:
         if last:
             self.size += len(last)
             self._keep_last(last, events)
+        return events
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a line or an event has begun that has not ended, or may not have."""
+        return bool(self._part) or self._event_at is not None or self._after_cr
+
+    def feed_plain(self, data: bytes) -> PlainEvents | None:
+        """The events of *data* if there are only whole ones, written as is usual.
+
+        That is one line of data, perhaps after a name (all events have one, or none has), no
+        comment, and every line ends in LF. Or else None, and nothing is read. ``feed`` reads the
+        same of it, and takes longer.
+        """
+        if data[-2:] != _USUAL_END or len(data) > self._max_event_bytes:
+            return None
+        if self._part or self._event_at is not None or self._after_cr or b"\r" in data:
+            return None
+        events = _named_events(data) if data[:1] == b"e" else _nameless_events(data)
+        if events is not None:
+            self.size += len(data)
+            self._line_at = self.size
         return events
 
     def finish(self) -> list[ServerEvent]:

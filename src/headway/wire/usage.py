@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .facts import Usage
+from .facts import UNKNOWN, Usage
 from .json_values import as_count, as_object
 
 
@@ -10,22 +10,31 @@ def openai_usage(reported: object) -> Usage:
     """The usage of a chat (``prompt_tokens``) or of a response (``input_tokens``)."""
     usage = as_object(reported)
     is_chat = "prompt_tokens" in usage or "completion_tokens" in usage
-    sent, made = ("prompt", "completion") if is_chat else ("input", "output")
-    of_input = as_object(usage.get(f"{sent}_tokens_details"))
-    of_output = as_object(usage.get(f"{made}_tokens_details"))
-    return Usage(
-        tokens_in=as_count(usage.get(f"{sent}_tokens")),
-        tokens_cached=as_count(of_input.get("cached_tokens")),
-        tokens_cache_written=as_count(of_input.get("cache_write_tokens")),
-        tokens_out=as_count(usage.get(f"{made}_tokens")),
-        tokens_reasoning=as_count(of_output.get("reasoning_tokens")),
-    )
+    sent, made, of_sent, of_made = _OF_A_CHAT if is_chat else _OF_A_RESPONSE
+    details_in, details_out = usage.get(of_sent), usage.get(of_made)
+    cached = written = reasoning = None
+    if isinstance(details_in, dict):
+        cached = as_count(details_in.get("cached_tokens"))
+        written = as_count(details_in.get("cache_write_tokens"))
+    if isinstance(details_out, dict):
+        reasoning = as_count(details_out.get("reasoning_tokens"))
+    return Usage(as_count(usage.get(sent)), cached, written, as_count(usage.get(made)), reasoning)
+
+
+_OF_A_CHAT = (
+    *("prompt_tokens", "completion_tokens"),
+    *("prompt_tokens_details", "completion_tokens_details"),
+)
+_OF_A_RESPONSE = (
+    *("input_tokens", "output_tokens"),
+    *("input_tokens_details", "output_tokens_details"),
+)
 
 
 def embedding_usage(reported: object) -> Usage:
     """The usage of an embedding, which has no output and knows no prompt cache."""
     tokens_in = as_count(as_object(reported).get("prompt_tokens"))
-    return Usage() if tokens_in is None else Usage(tokens_in, 0, 0, 0, 0)
+    return UNKNOWN if tokens_in is None else Usage(tokens_in, 0, 0, 0, 0)
 
 
 class AnthropicUsage:
