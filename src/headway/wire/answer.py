@@ -12,7 +12,7 @@ from .reading_lists import CountReading, EmbeddingReading, ModelsReading, OtherR
 from .reading_messages import MessageReading
 from .reading_responses import ResponseReading
 from .request_facts import RequestFacts
-from .sse import EventReader, PlainEvents, ServerEvent
+from .sse import EventReader, PlainEvents, ServerEvent, size_as_usual
 
 _OK = 200
 _USUAL_END = b"\n\n"
@@ -161,11 +161,11 @@ class AnswerReader:
             self._read_any(events, chunk[ended:])
 
     def _read_plain(self, events: PlainEvents, begun_at: int) -> None:
-        names = events.names
-        for position, data in enumerate(events.data):
+        all_data, names = events
+        for position, data in enumerate(all_data):
             name = None if names is None else names[position].decode("utf-8", "replace")
             if self._has_content(name, data) and self._first_content_at is None:
-                self._first_content_at = begun_at + events.size_of_first(position)
+                self._first_content_at = begun_at + size_as_usual(events, position)
 
     def _read_any(self, events: EventReader, chunk: bytes) -> None:
         for event in events.feed(chunk):

@@ -70,7 +70,29 @@ class ChatReading(Reading):
             chunk = _decode(data)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return super().read_data(name, data)
-        return self._read(chunk, name, True)
+        text = self._only_text(chunk) if name is None else None
+        if text is None:
+            return self._read(chunk, name, True)
+        self.text_size += len(text)
+        return text != ""
+
+    def _only_text(self, chunk: _Answer) -> str | None:
+        """The next piece of the text, if the chunk says nothing new besides."""
+        choices = chunk.choices
+        if choices is None or len(choices) != 1 or chunk.model != self.model:
+            return None
+        choice = choices[0]
+        if not (
+            chunk.usage is chunk.error is chunk.type is None
+            and choice.finish_reason is choice.error is choice.type is None
+            and choice.index == 0
+            and 0 in self._ends
+        ):
+            return None
+        delta = choice.delta
+        if type(delta) is not dict or len(delta) != 1:
+            return None
+        return as_text(delta.get("content"))
 
     def read_event(self, name: str | None, value: dict[str, object]) -> bool:
         return self._read(_answer_of(value), name, True)

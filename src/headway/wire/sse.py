@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 import msgspec
 
@@ -38,39 +37,38 @@ class ServerEvent(msgspec.Struct, frozen=True):
     end: int
 
 
-class PlainEvents(NamedTuple):
-    """Events as ``feed_plain`` gives them: their data, and their names if they have any."""
-
-    data: list[bytes]
-    names: list[bytes] | None
-
-    def size_of_first(self, count: int) -> int:
-        """How many bytes the first *count* of them were written in."""
-        size = sum(map(len, self.data[:count])) + len(b"data: \n\n") * count
-        if self.names is not None:
-            size += sum(map(len, self.names[:count])) + len(b"event: \n") * count
-        return size
-
+PlainEvents = tuple[list[bytes], list[bytes] | None]
+"""Events as ``feed_plain`` gives them: their data, and their names if they have any."""
 
 _USUAL_END = b"\n\n"
+
+
+def size_as_usual(events: PlainEvents, count: int) -> int:
+    """How many bytes the first *count* of *events* were written in."""
+    data, names = events
+    size = sum(map(len, data[:count])) + len(b"data: \n\n") * count
+    if names is not None:
+        size += sum(map(len, names[:count])) + len(b"event: \n") * count
+    return size
 
 
 def _nameless_events(stream: bytes) -> PlainEvents | None:
     data = stream[6:-2].split(b"\n\ndata: ")
     if stream[:6] != b"data: " or stream.count(b"\n") != 2 * len(data):
         return None
-    return PlainEvents(data, None)
+    return data, None
 
 
 def _named_events(stream: bytes) -> PlainEvents | None:
-    events = PlainEvents([], names := [])
+    data: list[bytes] = []
+    names: list[bytes] = []
     for event in stream[:-2].split(_USUAL_END):
         name, _, line = event.partition(b"\n")
         if name[:7] != b"event: " or line[:6] != b"data: " or b"\n" in line:
             return None
-        events.data.append(line[6:])
         names.append(name[7:])
-    return events
+        data.append(line[6:])
+    return data, names
 
 
 class EventReader:
