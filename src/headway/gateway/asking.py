@@ -39,6 +39,7 @@ class Asking:
         is_model: It is a wire of a model whose body is worth reading.
         tenant: Whose answers these are, as a text that tells nothing.
         key_name: Which of the plan's keys was shown.
+        shown_in: The header that brought it.
         refusal: Why it is not served at all.
         requests: The head to send, by upstream; without what differs from request to request.
         heads: The part of the key that comes from the head, by upstream.
@@ -47,7 +48,7 @@ class Asking:
     __slots__ = (
         *("accept_encoding", "agent", "headers", "heads", "is_head", "is_model", "key_name"),
         *("may_repeat", "method", "named", "number", "path", "priority", "refusal", "requests"),
-        *("tenant", "wire", "wishes"),
+        *("shown_in", "tenant", "wire", "wishes"),
     )
 
     def __init__(
@@ -71,7 +72,12 @@ class Asking:
         self.priority = _PRIORITIES.get(headers.get(PRIORITY, "").strip().lower(), NORMAL)
         self.may_repeat = method in _REPEATABLE_METHODS or self.is_model
         self.accept_encoding = headers.get("accept-encoding", "")
-        self.key_name, self.refusal = _admitted(plan.keys, headers)
+        self.shown_in = ""
+        self.key_name: str | None = None
+        self.refusal: Refusal | None = None
+        if plan.keys:
+            self.shown_in, shown = _shown_key(headers)
+            self.key_name, self.refusal = _admitted(plan.keys, shown)
         self.tenant = _tenant(plan, headers, url, self.key_name, secret)
         self.requests: dict[str, bytes] = {}
         self.heads: dict[str, bytes] = {}
@@ -85,7 +91,10 @@ class Asking:
 
     def _written(self, server: Server) -> bytes:
         spec, address = server.spec, server.address
-        own = {OWN_KEY, "authorization", "x-api-key"} if spec.key is not None else {OWN_KEY}
+        # Of ours is the key that opened the door; the server's own replaces all credentials.
+        own = {OWN_KEY, self.shown_in}
+        if spec.key is not None:
+            own |= {"authorization", "x-api-key", "api-key", spec.key_header}
         pairs = [
             (name, value)
             for name, value in to_forward(self.headers)
@@ -120,15 +129,17 @@ def _named(url: str, servers: Mapping[str, Server]) -> tuple[Server | None, str]
     return server, f"/{rest}" if slash else f"{question}{query}"
 
 
-def _admitted(
-    keys: Sequence[ClientKey], headers: Mapping[str, str]
-) -> tuple[str | None, Refusal | None]:
-    """The name of the key that was shown, or why it does not open the door."""
-    if not keys:
-        return None, None
+def _shown_key(headers: Mapping[str, str]) -> tuple[str, str]:
+    """The key that a client shows, and in which header."""
+    for name in (OWN_KEY, "x-api-key", "api-key"):
+        if headers.get(name):
+            return name, headers[name].strip()
     bearer = headers.get("authorization", "")
-    shown = headers.get(OWN_KEY) or headers.get("x-api-key")
-    shown = shown or (bearer[7:].strip() if bearer[:7].lower() == "bearer " else "")
+    return "authorization", bearer[7:].strip() if bearer[:7].lower() == "bearer " else ""
+
+
+def _admitted(keys: Sequence[ClientKey], shown: str) -> tuple[str | None, Refusal | None]:
+    """The name of the key that was shown, or why it does not open the door."""
     digest = sha256(shown.encode("latin-1")).hexdigest()
     for key in keys:
         if hmac.compare_digest(digest, key.sha256):

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from .. import clock
+from .exchange import Exchange
 from .framing import Refusal
+from .plan import Plan
 from .server import without_delay
-from .wheel import NEVER
-
-if TYPE_CHECKING:
-    from .exchange import Exchange
-    from .gateway import Gateway
+from .wheel import NEVER, TimerWheel
 
 log = logging.getLogger("headway.gateway")
 
@@ -43,6 +41,33 @@ _OF_ONE_REQUEST: Final = frozenset(
 _LENGTH: Final = frozenset({b"content-length", b"Content-Length"})
 
 
+class Desk(Protocol):
+    """Where a client's requests are handed in.
+
+    Attributes:
+        is_draining: Connections end with the request under way.
+    """
+
+    plan: Plan
+    wheel: TimerWheel
+    connections: set[ClientConnection]
+    is_draining: bool
+
+    def serve(
+        self,
+        client: ClientConnection,
+        method: bytes,
+        url: bytes,
+        pairs: tuple[bytes, ...],
+        extra: list[tuple[bytes, bytes]],
+        body: bytes,
+    ) -> None:
+        """Answer a whole request of *client*, now or when the answer comes."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """Tell listeners of a request that came to nothing."""
+
+
 class ClientConnection(asyncio.Protocol):
     """One connection of a client.
 
@@ -53,13 +78,13 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        *("_body", "_came", "_exchange", "_extra", "_gateway", "_has_head", "_is_reading"),
+        *("_body", "_came", "_exchange", "_extra", "_desk", "_has_head", "_is_reading"),
         *("_method", "_pairs", "_parser", "_size", "_url", "_waiting", "due", "is_over"),
         *("is_slow", "keeps_alive", "takes_chunks", "tick", "transport", "_stops_reading"),
     )
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self.transport: Any = None
         self._parser: Any = HttpRequestParser(self)
         self._exchange: Exchange | None = None
@@ -79,8 +104,8 @@ class ClientConnection(asyncio.Protocol):
         self.transport = transport
         without_delay(transport)
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
-        self._gateway.connections.add(self)
-        self._gateway.wheel.watch(self, clock.monotonic() + HEAD_S)
+        self._desk.connections.add(self)
+        self._desk.wheel.watch(self, clock.monotonic() + HEAD_S)
 
     def data_received(self, data: bytes) -> None:
         if self._stops_reading:
@@ -111,7 +136,7 @@ class ClientConnection(asyncio.Protocol):
             if self._size > MOST_HEAD_BYTES:
                 self._head_too_large()
         else:
-            self._gateway.wheel.watch(self, clock.monotonic() + BODY_S)
+            self._desk.wheel.watch(self, clock.monotonic() + BODY_S)
 
     def pause_writing(self) -> None:
         self.is_slow = True
@@ -131,7 +156,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser = None  # it holds this object in a circle
         self._waiting.clear()
         self._body.clear()
-        self._gateway.connections.discard(self)
+        self._desk.connections.discard(self)
         exchange = self._exchange
         if exchange is not None:
             exchange.left()
@@ -156,7 +181,7 @@ class ClientConnection(asyncio.Protocol):
         if self._body:
             self._body = []
         if self._exchange is None:
-            self._gateway.wheel.watch(self, clock.monotonic() + HEAD_S)
+            self._desk.wheel.watch(self, clock.monotonic() + HEAD_S)
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -182,7 +207,7 @@ class ClientConnection(asyncio.Protocol):
         for name, value in self._extra:
             if name in _LENGTH:
                 size = int(value)
-        if size > self._gateway.plan.max_body_bytes:
+        if size > self._desk.plan.max_body_bytes:
             self._too_large()
         elif self._method == b"CONNECT" or not self._url:
             message = f"{self._method.decode()} is not served here"
@@ -196,7 +221,7 @@ class ClientConnection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         if not self._stops_reading:
             self._size += len(data)
-            if self._size > self._gateway.plan.max_body_bytes:
+            if self._size > self._desk.plan.max_body_bytes:
                 self._too_large()
             else:
                 self._body.append(data)
@@ -232,14 +257,14 @@ class ClientConnection(asyncio.Protocol):
         keeps_alive: bool,
         is_new: bool,
     ) -> None:
-        self.keeps_alive = keeps_alive and not self._gateway.is_draining
+        self.keeps_alive = keeps_alive and not self._desk.is_draining
         self.takes_chunks = is_new
-        self._gateway.serve(self, method, url, pairs, extra, body)
+        self._desk.serve(self, method, url, pairs, extra, body)
 
     def begin(self, exchange: Exchange, due: float) -> None:
         """*exchange* is under way; its whole time is over at *due*."""
         self._exchange = exchange
-        self._gateway.wheel.watch(self, due)
+        self._desk.wheel.watch(self, due)
 
     def write(self, data: bytes) -> None:
         """Send *data* to the client."""
@@ -273,7 +298,7 @@ class ClientConnection(asyncio.Protocol):
             self._stops_reading = True
             self.transport.close()
             return
-        self._gateway.wheel.watch(self, clock.monotonic() + IDLE_S)
+        self._desk.wheel.watch(self, clock.monotonic() + IDLE_S)
         if self._waiting:
             request = self._waiting.popleft()
             if not self._is_reading and not self._waiting:
@@ -316,7 +341,7 @@ class ClientConnection(asyncio.Protocol):
         self._turn_away(Refusal(431, "head_too_large", message))
 
     def _too_large(self) -> None:
-        most = self._gateway.plan.max_body_bytes
+        most = self._desk.plan.max_body_bytes
         self._turn_away(Refusal(413, "body_too_large", f"the body is longer than {most} bytes"))
 
     def _turn_away(self, refusal: Refusal) -> None:
@@ -328,7 +353,7 @@ class ClientConnection(asyncio.Protocol):
         if exchange is not None or self._waiting:
             self._waiting.clear()
             return  # the answers under way are given; then the connection closes
-        self._gateway.refused(refusal)
+        self._desk.refused(refusal)
         self.refuse(refusal)
         self._linger()
 
@@ -341,6 +366,6 @@ class ClientConnection(asyncio.Protocol):
         """Close when the client has read the answer: what it still sends would break it off."""
         if self.transport.can_write_eof():
             self.transport.write_eof()
-            self._gateway.wheel.watch(self, clock.monotonic() + 2.0)
+            self._desk.wheel.watch(self, clock.monotonic() + 2.0)
         else:
             self.transport.close()

@@ -2,19 +2,65 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .. import clock, events
 from ..stores import Entry
 from .asking import Asking
-from .flight import Flight
+from .flight import Flight, Tower
 from .framing import LAST_CHUNK, Refusal, chunk, header_lines, lasting, mark, status_line
 from .kept import Kept
 from .routing import Question
+from .told import Told
 
-if TYPE_CHECKING:
-    from .client import ClientConnection
-    from .gateway import Gateway
+
+class Client(Protocol):
+    """The connection over which a request came.
+
+    Attributes:
+        keeps_alive: It stays open after this answer.
+        takes_chunks: It understands chunked bodies.
+        is_slow: It takes no more for now.
+    """
+
+    keeps_alive: bool
+    takes_chunks: bool
+    is_slow: bool
+
+    def write(self, data: bytes) -> None:
+        """Send *data*."""
+
+    def refuse(self, refusal: Refusal, *, has_body: bool = True) -> None:
+        """Answer with *refusal*."""
+
+    def close_after(self) -> None:
+        """Let the connection end with this answer."""
+
+    def break_off(self, *, after_flush: bool) -> None:
+        """Close in the middle of this answer."""
+
+    def is_answered(self, exchange: Exchange | None) -> None:
+        """This answer is over."""
+
+
+class House(Tower, Protocol):
+    """Where exchanges take place.
+
+    Attributes:
+        under_way: How many are.
+    """
+
+    under_way: int
+
+    @property
+    def store_name(self) -> str:
+        """Where answers are kept, for receipts."""
+
+    def tell(self, asking: Asking, question: Question) -> Told:
+        """Tell listeners that *question* has been asked."""
+
+    def total_s(self, question: Question) -> float | None:
+        """How long a whole exchange may take."""
 
 
 class Exchange:
@@ -29,20 +75,20 @@ class Exchange:
 
     __slots__ = (
         *("_has_head", "_is_chunked", "_told", "asking", "body", "client"),
-        *("extra_lines", "flight", "gateway", "is_over", "is_slow", "place", "question"),
+        *("extra_lines", "flight", "house", "is_over", "is_slow", "place", "question"),
         *("sent", "source", "total_due"),
     )
 
     def __init__(
         self,
-        gateway: Gateway,
-        client: ClientConnection,
+        house: House,
+        client: Client,
         asking: Asking,
         question: Question,
         body: bytes,
         extra: list[tuple[bytes, bytes]],
     ) -> None:
-        self.gateway, self.client = gateway, client
+        self.house, self.client = house, client
         self.asking, self.question, self.body = asking, question, body
         self.extra_lines = _forwarded(extra)
         self.flight: Flight | None = None
@@ -51,7 +97,7 @@ class Exchange:
         self.is_over = False
         self.source = "ran"
         self._has_head = self._is_chunked = False
-        self._told = gateway.tell(asking, question) if events.listeners else None
+        self._told = house.tell(asking, question) if events.listeners else None
 
     # --- what comes ------------------------------------------------------------------------
 
@@ -150,7 +196,7 @@ class Exchange:
         client.write(b"".join((kept.head, b"age: %d\r\n" % age_s, mark("hit"), end, body)))
         told, self._told = self._told, None
         if told is not None:
-            told.hit(kept.facts, kept.status, age_s, self.gateway.store.name)
+            told.hit(kept.facts, kept.status, age_s, self.house.store_name)
         self._end(None)
 
     def cut(self, why: str) -> None:
@@ -183,19 +229,19 @@ class Exchange:
     def ran_out(self) -> None:
         """The time for the whole exchange is over."""
         self.note("timed out", "total")
-        total_s = self.gateway.total_s(self.question)
-        why = f"no whole answer within {total_s:g} s"
+        total_s = self.house.total_s(self.question)
+        why = f"no whole answer within {total_s or 0:g} s"
         self.refuse(Refusal(504, "total_timeout", why, None, True))
 
     def _end(self, error: str | None) -> None:
         self.is_over = True
-        self.gateway.under_way -= 1
+        self.house.under_way -= 1
         flight, self.flight = self.flight, None
         self.body = b""
         if flight is not None:
             flight.leave(self)
         if self._told is not None:
-            self._told.ended(self, flight, error)
+            self._told.ended(self.source, flight, error)
         self.client.is_answered(self)
 
     # --- what is told ----------------------------------------------------------------------

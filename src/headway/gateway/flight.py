@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -16,20 +16,66 @@ from ..policies.lease import Turn
 from ..policies.retry import asked_wait_s
 from ..stores import NO_MARK, Entry
 from ..wire.exchange import AnswerFacts, AnswerReader
+from .asking import Asking
 from .framing import Refusal, travelling
 from .kept import Kept
 from .routing import Destination, Question, rewritten
 from .upstream import UpstreamConnection
 from .wheel import NEVER
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
-    from .gateway import Gateway
-
 UNREAD_BYTES: Final = 64 * 1024
 """An answer is read along in pieces of this size: each step costs, however small."""
 
 _MAY_PASS: Final = frozenset({408, 409, 429})
+
+
+class Reader(Protocol):
+    """One who asked, and takes the answer as it comes.
+
+    Attributes:
+        place: How many pieces it has taken of those that are held.
+        sent: How many bytes of the answer.
+        is_slow: It takes no more for now.
+    """
+
+    asking: Asking
+    body: bytes
+    extra_lines: bytes
+    place: int
+    sent: int
+    is_slow: bool
+
+    def hand_on(self) -> None:
+        """Take what has come, and see whether that was all."""
+
+    def answer_kept(self, entry: Entry) -> None:
+        """Take an answer that is kept, instead of any that comes."""
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Hear that no answer comes."""
+
+    def cut(self, why: str) -> None:
+        """Be left behind."""
+
+    def note(
+        self,
+        action: str,
+        detail: str | None,
+        *,
+        seconds: float | None = None,
+        count: int | None = None,
+    ) -> None:
+        """Tell listeners what a policy did."""
+
+
+class Tower(Protocol):
+    """Knows all flights, and keeps what they bring."""
+
+    def keep(self, flight: Flight, entry: Entry) -> None:
+        """Keep the answer of *flight*, which lands then."""
+
+    def land(self, flight: Flight) -> None:
+        """Nobody joins *flight* any more."""
 
 
 class Flight:
@@ -48,21 +94,15 @@ class Flight:
     __slots__ = (
         *("_attempt", "_at", "_decode", "_destination", "_give_up", "_has_resent", "_limit"),
         *("_reading", "_repeated", "_retrying", "_unread", "body", "chunks"),
-        *("connection", "facts", "failure", "first_byte_at", "gateway", "headers", "is_begun"),
+        *("connection", "facts", "failure", "first_byte_at", "headers", "is_begun"),
         *("is_done", "is_open", "is_recorded", "is_stream", "key", "length", "mark", "question"),
-        *(
-            "readers",
-            "request_head",
-            "size",
-            "status",
-            "turn",
-        ),
+        *("readers", "size", "status", "tower", "turn"),
     )
 
-    def __init__(self, gateway: Gateway, question: Question, leader: Exchange) -> None:
-        self.gateway, self.question, self.key = gateway, question, question.key
+    def __init__(self, tower: Tower, question: Question, leader: Reader) -> None:
+        self.tower, self.question, self.key = tower, question, question.key
         self.body = leader.body
-        self.readers: list[Exchange] = [leader]
+        self.readers: list[Reader] = [leader]
         self.chunks: list[bytes] = []
         self.is_recorded = question.key is not None
         self.is_open = self.is_recorded
@@ -330,7 +370,7 @@ class Flight:
             return
         if self.is_recorded:
             self.is_recorded = self.is_open = False
-            self.gateway.land(self)
+            self.tower.land(self)
         farthest = max((reader.place for reader in self.readers), default=0)
         most = self.question.way.policies.rules.max_kept_bytes
         for reader in tuple(self.readers):
@@ -391,14 +431,14 @@ class Flight:
         if connection is not None:
             connection.abort()
         self.failure = why
-        self.gateway.land(self)
+        self.tower.land(self)
         for reader in tuple(self.readers):
             reader.hand_on()
 
     def answer_kept(self, entry: Entry) -> None:
         """Another process was quicker: its answer serves all who wait here."""
         self.is_done = True
-        self.gateway.land(self)
+        self.tower.land(self)
         for reader in tuple(self.readers):
             reader.answer_kept(entry)
 
@@ -406,7 +446,7 @@ class Flight:
         """There is no answer."""
         self._leave_limit()
         self.failure = refusal
-        self.gateway.land(self)
+        self.tower.land(self)
         for reader in tuple(self.readers):
             reader.refuse(refusal)
 
@@ -415,7 +455,7 @@ class Flight:
         if limit is not None:
             limit.leave()
 
-    def leave(self, reader: Exchange) -> None:
+    def leave(self, reader: Reader) -> None:
         """*reader* wants no more; when the last one leaves, the server is let go of."""
         if reader in self.readers:
             self.readers.remove(reader)
@@ -434,7 +474,7 @@ class Flight:
     def _drop(self) -> None:
         if not self.is_done:
             self.failure = "everybody left"
-            self.gateway.land(self)
+            self.tower.land(self)
         if self._give_up is not None:
             self._give_up()
             self._give_up = None
@@ -451,14 +491,14 @@ class Flight:
         may_keep = self.is_recorded and self._at == 0 and facts is not None and facts.may_keep
         policies = self.question.way.policies
         if not may_keep or policies.freshness is None or facts is None:
-            self.gateway.land(self)
+            self.tower.land(self)
             return
         body = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
         kept = Kept.of(self.status, self.headers, body, facts)
         now = clock.now()
         times = policies.freshness.times_of(kept, now)
         if times is None:
-            self.gateway.land(self)
+            self.tower.land(self)
             return
         entry = Entry(
             kept,
@@ -467,7 +507,7 @@ class Flight:
             mark=self.mark,
             size_bytes=kept.size_bytes,
         )
-        self.gateway.keep(self, entry)
+        self.tower.keep(self, entry)
 
     def _note(
         self,

@@ -270,8 +270,12 @@ class Gateway:
         elif asking.wishes.fresh or not self._join(exchange):
             self._fly(exchange)
 
-    @staticmethod
-    def total_s(question: Question) -> float | None:
+    @property
+    def store_name(self) -> str:
+        """Where answers are kept, for receipts."""
+        return self.store.name
+
+    def total_s(self, question: Question) -> float | None:
         """How long a whole exchange may take."""
         return question.way.destinations[0].timeouts.total_s
 

@@ -5,7 +5,6 @@ Everything here is worked out once and remembered, within bounds, until the plan
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -39,7 +38,7 @@ MOST_LIMITED: Final = 10_000
 class Policies:
     """The policies of one route, with their state."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, limits: dict[tuple[Limits, str], Limit]) -> None:
         self.rules = rules
         self.keeps = rules.ttl_s is not None
         self.freshness = (
@@ -50,13 +49,13 @@ class Policies:
         )
         self.budget = RetryBudget(rules.retry_share) if rules.attempts > 1 else None
         self.is_limited = rules.limits.at_once is not None or rules.limits.per_minute is not None
-        self._limits: OrderedDict[str, Limit] = OrderedDict()
+        self._limits = limits
 
     def limit_of(self, asking: Asking) -> Limit | None:
         """The limit of the key that asks; None if there is none."""
         if not self.is_limited:
             return None
-        who = asking.key_name or asking.tenant
+        who = (self.rules.limits, asking.key_name or asking.tenant)
         limit = self._limits.get(who)
         if limit is None:
             limit = self._limits[who] = _limit(self.rules.limits)
@@ -127,8 +126,10 @@ class Routing:
 
     def __init__(self, plan: Plan, servers: Mapping[str, Server], secret: bytes) -> None:
         self.plan, self.servers, self._secret = plan, servers, secret
-        self._routes = [(route, Policies(route.rules)) for route in plan.routes]
-        self._rest = Policies(plan.rules)
+        # Routes under equal limits are under one: those of all routes hold for all together.
+        limits: dict[tuple[Limits, str], Limit] = {}
+        self._routes = [(route, Policies(route.rules, limits)) for route in plan.routes]
+        self._rest = Policies(plan.rules, limits)
         self._askings: dict[tuple[Any, ...], Asking] = {}
         self._questions: dict[bytes, Question] = {}
         self._ways: dict[tuple[Any, ...], Way | Refusal] = {}

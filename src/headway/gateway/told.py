@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import clock, events
 from ..adapters.http.plumbing import plain_name
 from ..scope import new_call_id
@@ -12,9 +10,6 @@ from .asking import Asking
 from .conversations import Conversations
 from .flight import Flight
 from .routing import Question
-
-if TYPE_CHECKING:
-    from .exchange import Exchange
 
 _ANSWERS_OF_A_MODEL = frozenset(
     {"openai.chat", "openai.responses", "openai.embeddings", "anthropic.messages"}
@@ -52,7 +47,7 @@ class Told:
         if question.why_bypassed is not None:
             self.note("bypassed", question.why_bypassed)
 
-    def ended(self, exchange: Exchange, flight: Flight | None, error: str | None) -> None:
+    def ended(self, source: str, flight: Flight | None, error: str | None) -> None:
         """The exchange is over."""
         facts = None if flight is None else flight.facts
         status = None if flight is None or not flight.is_begun else flight.status
@@ -61,7 +56,7 @@ class Told:
             first_s = max(0.0, flight.first_byte_at - self.began)
         if error is None and status is not None and status >= 400:
             error = f"status {status}"
-        self._end(exchange.source, facts, status, error, first_s, None, None)
+        self._end(source, facts, status, error, first_s, None, None)
 
     def hit(self, facts: AnswerFacts, status: int, age_s: float, tier: str | None) -> None:
         """It was answered with what was kept."""
