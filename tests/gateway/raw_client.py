@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from tests.contract.wire_exchanges import CHAT, Ask
+from tests.contract.wire_exchanges import Ask
 
 PATHS = {
     "openai.chat": "/v1/chat/completions",
@@ -69,6 +69,7 @@ class RawClient:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self.url = ""
 
     async def send(self, data: bytes, *, in_steps_of: int | None = None) -> None:
         """Write *data*, at once or in pieces that arrive one by one."""
@@ -169,9 +170,14 @@ async def connected(url: str, *, receive_bytes: int | None = None) -> AsyncItera
     if receive_bytes is not None:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     end.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(end, (parts.hostname, parts.port))
+    try:
+        await asyncio.get_running_loop().sock_connect(end, (parts.hostname, parts.port))
+    except BaseException:
+        end.close()
+        raise
     limit = 2**16 if receive_bytes is None else receive_bytes
     client = RawClient(*await asyncio.open_connection(sock=end, limit=limit))
+    client.url = url
     try:
         yield client
     finally:
@@ -234,6 +240,11 @@ class RawServer:
     heard: bytearray = field(default_factory=bytearray)
     connections: int = 0
     open_connections: int = 0
+
+    @property
+    def log(self) -> list[Heard]:
+        """The requests, as the stand-in provider calls them."""
+        return self.requests
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -301,6 +312,3 @@ def resets(writer: asyncio.StreamWriter) -> None:
     end: socket.socket = writer.get_extra_info("socket")
     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
-
-
-QUESTION = CHAT
