@@ -394,9 +394,8 @@ _HIT = mark("hit")
 
 def _opened(plan: Plan) -> Store:
     """The store that a plan names, with as much memory in front as it says."""
-    if plan.store == "memory":
-        return MemoryStore(max_entries=1_000_000, max_bytes=plan.memory_bytes)
-    return open_store(plan.store)
+    memory = MemoryStore(max_entries=1_000_000, max_bytes=plan.memory_bytes)
+    return open_store(plan.store, memory=memory)
 
 
 def _secret_for(store: Store) -> bytes:

@@ -44,6 +44,10 @@ class Health:
         """A probe failed: the next one in a while."""
         self._down_until = clock.monotonic() + PASSED_OVER_S
 
+    def try_again(self) -> None:
+        """There is no probe: it is asked again, and one more failure passes it over."""
+        self.failures, self.is_up = FAILURES_IN_A_ROW - 1, True
+
     def wait_s(self) -> float:
         """Seconds until the next probe."""
         return max(0.0, self._down_until - clock.monotonic())

@@ -34,7 +34,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         key: The credential sent instead of the client's; None sends on what the client sent.
         key_header: Which header carries ``key``: ``authorization`` (as ``Bearer``) or
             ``x-api-key``.
-        probe: A path asked while it is passed over; any answer below 500 brings it back.
+        probe: A path asked while it is passed over; any answer below 500 brings it back. "" asks
+            nothing: after a while requests are tried again.
     """
 
     name: str

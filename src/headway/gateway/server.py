@@ -16,7 +16,7 @@ from .. import clock, events
 from .health import Health
 from .plan import Upstream
 from .upstream import Receiver, UpstreamConnection
-from .wheel import NEVER, TimerWheel
+from .wheel import TimerWheel
 
 log = logging.getLogger("headway.gateway")
 
@@ -183,6 +183,10 @@ class Server:
             self._probe = clock.call_later(self.health.wait_s(), self._begin_probe)
 
     def _begin_probe(self) -> None:
+        if not self.spec.probe:
+            self.health.try_again()
+            self._tell("up", "it is tried again")
+            return
         _Probe(self, self._wheel, self._probed).begin()
 
     def _probed(self, is_well: bool) -> None:
@@ -256,6 +260,3 @@ def without_delay(transport: asyncio.BaseTransport) -> None:
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-NO_TIME_LIMIT: Final = NEVER

@@ -17,13 +17,14 @@ _opened: dict[str, Store] = {}
 _lock = threading.Lock()
 
 
-def open_store(where: str | None = None) -> Store:
+def open_store(where: str | None = None, *, memory: MemoryStore | None = None) -> Store:
     """The store that *where* names, the same object each time in one process.
 
     ``"memory"``; ``"disk"`` (in the settings' folder) or ``"disk:PATH"``; ``"redis://..."``,
     ``"rediss://..."`` or ``"unix://..."`` for Redis or Valkey. Disk and Redis stand behind memory,
     as ``TieredStore`` does that. None: the setting ``store`` (``HEADWAY_STORE``), which is
-    ``"memory"`` unless somebody set it.
+    ``"memory"`` unless somebody set it. With *memory*, a store of its own each time, that keeps in
+    there what it keeps in this process.
 
     Raises:
         BadSetup: *where* names no store, or what it needs is not installed.
@@ -31,15 +32,17 @@ def open_store(where: str | None = None) -> Store:
     wanted = settings.current().store if where is None else where
     if (wrong := why_no_store(wanted)) is not None:
         raise BadSetup(f"open_store({without_password(wanted)!r}): {wrong}")
+    if memory is not None:
+        return _made(wanted, memory)
     with _lock:
         store = _opened.get(wanted)
         if store is None:
-            store = _opened[wanted] = _made(wanted)
+            store = _opened[wanted] = _made(wanted, MemoryStore())
         return store
 
 
-def _made(where: str) -> Store:
-    return MemoryStore() if where == "memory" else TieredStore(MemoryStore(), _second(where))
+def _made(where: str, memory: MemoryStore) -> Store:
+    return memory if where == "memory" else TieredStore(memory, _second(where))
 
 
 def _second(where: str) -> SharedStore:
