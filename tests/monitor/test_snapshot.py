@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway import clock
@@ -53,6 +53,7 @@ snapshots = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(snapshots, snapshots, snapshots)
 def test_merging_is_associative_and_commutative(a: Snapshot, b: Snapshot, c: Snapshot) -> None:
     together = merge([a, b, c])
@@ -62,6 +63,7 @@ def test_merging_is_associative_and_commutative(a: Snapshot, b: Snapshot, c: Sna
     assert merge([a, NOTHING]) == merge([NOTHING, a]) == a
 
 
+@settings(max_examples=40)
 @given(st.lists(some_events, max_size=30), st.lists(some_events, max_size=30))
 def test_two_workers_count_what_one_would_have(one: list[Event], two: list[Event]) -> None:
     both = merge([snapshot_of(one), snapshot_of(two)])
@@ -69,6 +71,7 @@ def test_two_workers_count_what_one_would_have(one: list[Event], two: list[Event
     assert both == msgspec.structs.replace(alone, workers=2)
 
 
+@settings(max_examples=40)
 @given(snapshots)
 def test_the_same_from_json(snapshot: Snapshot) -> None:
     assert msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot) == snapshot

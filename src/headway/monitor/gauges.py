@@ -48,7 +48,7 @@ def _family(gauge: Gauge) -> Family:
             raise BadSetup(f"gauge {gauge.name}: label {name!r} has letters, digits and _ alone")
     if not math.isfinite(gauge.value):
         raise BadSetup(f"gauge {gauge.name}: {gauge.value!r} cannot be shown; leave it out")
-    labels = {name: shown(label(value)) for name, value in gauge.labels.items()}
+    labels = {name: shown(label(value)) for name, value in sorted(gauge.labels.items())}
     return Family(gauge.name, gauge.help, (Sample(labels, gauge.value),))
 
 

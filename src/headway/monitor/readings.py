@@ -39,10 +39,9 @@ _Sampled = tuple[dict[str, str], int | float | None]
 
 def _family(name: str, help_: str, samples: Iterable[_Sampled]) -> Family:
     """The samples that are known."""
+    known = ((labels, value) for labels, value in samples if value is not None)
     return Family(
-        name,
-        help_,
-        tuple(Sample(labels, value) for labels, value in samples if value is not None),
+        name, help_, tuple(Sample(dict(sorted(labels.items())), value) for labels, value in known)
     )
 
 
@@ -51,8 +50,8 @@ def shown(value: Label) -> str:
     return "" if value is None else str(value)
 
 
-def _labels(names: Iterable[str], values: Labels, **more: str) -> dict[str, str]:
-    return {**dict(zip(names, map(shown, values))), **more}
+def _labels(names: Iterable[str], values: Labels) -> dict[str, str]:
+    return dict(zip(names, map(shown, values)))
 
 
 def counter_families(counted: Counted) -> Iterator[Family]:
@@ -155,9 +154,15 @@ def _model(key: Labels) -> dict[str, str]:
 
 def _tokens(labels: dict[str, str], row: TokenTally) -> Iterator[_Sampled]:
     """What is 0 may be unknown: it is left out."""
-    for direction in ("in", "cached", "cache_written", "out"):
-        yield {**labels, "direction": direction}, getattr(row, f"tokens_{direction}") or None
-    yield {**labels, "direction": "reasoning"}, row.tokens_reasoning or None
+    for direction, tokens in (
+        ("in", row.tokens_in),
+        ("cached", row.tokens_cached),
+        ("cache_written", row.tokens_cache_written),
+        ("out", row.tokens_out),
+        ("reasoning", row.tokens_reasoning),
+    ):
+        if tokens:
+            yield {**labels, "direction": direction}, tokens
 
 
 def _provider_cache(labels: dict[str, str], row: ModelTally) -> Iterator[_Sampled]:
@@ -167,7 +172,8 @@ def _provider_cache(labels: dict[str, str], row: ModelTally) -> Iterator[_Sample
         ("miss", missed),
         ("unknown", row.cached_unknown),
     ):
-        yield {**labels, "result": result}, count or None
+        if count:
+            yield {**labels, "result": result}, count
 
 
 def _known_usd(row: TokenTally) -> float | None:

@@ -14,7 +14,7 @@ _LARGEST_WHOLE = 2**63 - 1
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """A number and what it is the number of."""
+    """A number and what it is the number of; the names of labels are in order of the alphabet."""
 
     labels: dict[str, str]
     value: int | float
@@ -29,7 +29,7 @@ class Family(msgspec.Struct, frozen=True):
 
 
 class TimingSample(msgspec.Struct, frozen=True):
-    """How long it took, and what."""
+    """How long it took, and what; labels as in a sample."""
 
     labels: dict[str, str]
     seconds: Distribution
@@ -153,10 +153,11 @@ def _added(parts: Iterable[_Named[_Number]]) -> Iterator[_Named[_Number]]:
         helps[name] = max(help_, helps.get(name, ""))
         here = sums.setdefault(name, {})
         for labels, value in samples:
-            key = tuple(sorted(labels.items()))
+            key = tuple(labels.items())
             here[key] = here[key] + value if key in here else value
     for name in sorted(sums):
-        yield name, helps[name], [(dict(key), sums[name][key]) for key in sorted(sums[name])]
+        here = sums[name]
+        yield name, helps[name], [(dict(key), here[key]) for key in sorted(here)]
 
 
 def _has(labels: dict[str, str], asked: dict[str, str]) -> bool:
