@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from headway.wire.exchange import AnswerReader, read_request
 from headway.wire.key import exchange_key
+from headway.wire.reading_chat import ChatReading
 from headway.wire.recording import cut_into_events, without_comments
 from headway.wire.rewriting import with_model
-from headway.wire.sse import EventReader, ServerEvent, write_event
+from headway.wire.sse import EventReader, ServerEvent, size_as_usual, write_event
 from tests.wire.exchanges import EVENT_STREAM, JSON, PATHS
 
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])
@@ -323,3 +324,127 @@ def test_a_new_model_changes_only_its_own_bytes(
     found = with_model(asked, facts.without_body(), model)
     assert found == body("@").replace(named + b'"@"', named + msgspec.json.encode(model), 1)
     assert json.loads(found)["model"] == model
+
+
+USUAL = st.lists(
+    st.sampled_from(
+        [
+            b"data: a",
+            b"data: ",
+            b"data:  b",
+            "data: é価".encode(),
+            b"data: \xff",
+            b"event: e\ndata: a",
+            b"event: \ndata: b",
+            b"event: \xff\ndata: c",
+            b"event: e",
+            b"data: a\ndata: b",
+            b": c",
+            b"data:a",
+            b"id: 1\ndata: a",
+            b"data: a\rdata: b",
+            b"data: a\r\n",
+            b"",
+        ]
+    )
+).map(lambda events: b"".join(event + b"\n\n" for event in events))
+
+
+@given(STREAMS | USUAL, USUAL)
+def test_events_read_as_usual_are_those_of_any_way(before: bytes, stream: bytes) -> None:
+    quick, slow = EventReader(max_event_bytes=200), EventReader(max_event_bytes=200)
+    assert quick.feed(before) == slow.feed(before)
+    at = quick.size
+    plain = quick.feed_plain(stream)
+    if plain is None:
+        assert quick.feed(stream) == slow.feed(stream)
+    else:
+        data, names = plain
+        events = slow.feed(stream)
+        assert [one.decode("utf-8", "replace") for one in data] == [one.data for one in events]
+        given_names = [None] * len(data) if names is None else names
+        assert [None if one is None else one.decode("utf-8", "replace") for one in given_names] == [
+            one.event for one in events
+        ]
+        starts = [at + size_as_usual(plain, count) for count in range(len(data) + 1)]
+        assert starts == [*(one.start for one in events), slow.size]
+    assert quick.feed(b"data: z\n\n") == slow.feed(b"data: z\n\n")
+    assert (quick.finish(), quick.size, quick.incomplete) == (
+        slow.finish(),
+        slow.size,
+        slow.incomplete,
+    )
+
+
+def test_usual_streams_are_read_as_usual() -> None:
+    for stream in (b"data: a\n\n", b"data: a\n\ndata: b\n\n", b"event: e\ndata: a\n\n" * 3):
+        assert EventReader().feed_plain(stream) is not None
+
+
+PARTS = st.dictionaries(
+    st.sampled_from(["content", "tool_calls", "function_call", "refusal", "reasoning", "role"]),
+    HOSTILE | st.lists(ODD_OBJECTS, max_size=2),
+)
+CHOICES = st.fixed_dictionaries(
+    {},
+    optional={
+        "index": HOSTILE,
+        "delta": PARTS | HOSTILE,
+        "message": PARTS | HOSTILE,
+        "finish_reason": HOSTILE,
+        "error": HOSTILE,
+        "type": st.sampled_from(["error", "x", None]),
+        "other": HOSTILE,
+    },
+)
+CHUNKS = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": HOSTILE,
+        "choices": st.lists(CHOICES | st.none(), max_size=3) | HOSTILE,
+        "usage": ODD_OBJECTS | HOSTILE,
+        "error": HOSTILE,
+        "type": st.sampled_from(["error", "x", None]),
+        "other": HOSTILE,
+    },
+)
+PIECE = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
+
+
+@given(st.lists(CHUNKS, max_size=4), st.sampled_from([None, "error", "x"]), st.booleans())
+@example([PIECE, PIECE], None, True)
+@example([PIECE, {"choices": [{"index": False, "delta": {"content": "a"}}]}], None, True)
+@example([PIECE, {**PIECE, "model": ""}, {**PIECE, "model": "m"}], None, True)
+def test_chats_decoded_at_once_say_what_they_say_taken_apart(
+    chunks: list[dict[str, Any]], name: str | None, in_pieces: bool
+) -> None:
+    def known(reading: ChatReading) -> tuple[object, ...]:
+        return (
+            *(reading.model, reading.usage, reading.finish_reason, reading.text_size),
+            *(reading.has_failed, reading.tool_calls(), reading.objection()),
+        )
+
+    at_once, apart = ChatReading(), ChatReading()
+    for chunk in chunks:
+        written = json.dumps(chunk).encode()
+        if in_pieces:
+            found = at_once.read_data(name, written)
+            assert apart.read_event(name, json.loads(written)) == found
+        else:
+            at_once.read_whole(written)
+            apart.read_body(json.loads(written))
+        assert known(at_once) == known(apart)
+
+
+def test_what_a_chat_passes_over_has_to_be_json_as_well() -> None:
+    request = read_request("POST", "/v1/chat/completions", {}, b"{}")
+    body = b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"id":%b}'
+    good = AnswerReader(request, 200, JSON)
+    good.feed(body % b'"x"')
+    assert good.finish().may_keep
+    for bad in (b'"\xff"', b'"\\x"', b"tru", b"1.2.3", b"[" * 10_000 + b"]" * 10_000):
+        whole, stream = AnswerReader(request, 200, JSON), AnswerReader(request, 200, EVENT_STREAM)
+        whole.feed(body % bad)
+        assert not whole.finish().is_complete
+        stream.feed(b"data: " + body.replace(b"message", b"delta") % bad + b"\n\ndata: [DONE]\n\n")
+        assert stream.finish().may_keep == (bad == b'"\xff"')

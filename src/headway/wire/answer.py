@@ -125,15 +125,15 @@ class AnswerReader:
         )
 
     def _why_incomplete(self) -> str | None:
-        if self._finished is None:
-            return "it is still coming in"
         if not self._finished:
-            return "the connection broke off"
-        if self._events is not None and self._events.incomplete:
+            return "it is still coming in" if self._finished is None else "the connection broke off"
+        if self._events is None:
+            return None if self._is_whole else "its body is not JSON"
+        if self._events.incomplete:
             return "the stream ended in the middle of an event"
-        if self._events is not None and not self._reading.is_ended:
+        if not self._reading.is_ended:
             return f"the stream ended without {self._reading.terminal}"
-        return None if self._is_whole else "its body is not JSON"
+        return None
 
     def _why_not(self) -> str | None:
         if self._status != _OK:

@@ -111,8 +111,8 @@ class ChatReading(Reading):
         self._read(_answer_of(value), None, False)
 
     def _read(self, answer: _Answer, name: str | None, in_pieces: bool) -> bool:
-        if name == "error" or _reports_error(answer):
-            self.has_failed = True
+        if answer.error is not None or answer.type is not None or name is not None:
+            self.has_failed |= name == "error" or _reports_error(answer)
         if answer.model and isinstance(answer.model, str):
             self.model = answer.model
         if answer.usage is not None:
@@ -134,13 +134,16 @@ class ChatReading(Reading):
         ends = self._ends
         if at in ends or len(ends) < _MOST_CHOICES:
             ends[at] = end or ends.get(at)
-        if end is not None and at <= min(ends):
+        if end is not None and (at == 0 or at <= min(ends)):
             self.finish_reason = end
 
     def _read_message(self, at: int, message: dict[str, object]) -> bool:
         has_content = False
         content = message.get("content")
-        if content is not None:
+        if isinstance(content, str):
+            self.text_size += len(content)
+            has_content = content != ""
+        elif content is not None:
             has_content = self.add_text(content)
         if not _OTHER_CONTENT.isdisjoint(message):
             has_content = has_content or any(map(message.get, _OTHER_CONTENT))
@@ -161,15 +164,13 @@ class ChatReading(Reading):
     def objection(self) -> str | None:
         if not self._ends:
             return "it has no choices"
-        for end in self._ends.values():
-            if end not in _GOOD_ENDS:
-                return f"its finish reason is {end}" if end else "a choice has no finish reason"
-        return super().objection()
+        if not _GOOD_ENDS.issuperset(self._ends.values()):
+            end = next(end for end in self._ends.values() if end not in _GOOD_ENDS)
+            return f"its finish reason is {end}" if end else "a choice has no finish reason"
+        return None if self._calls is None else self._calls.objection()
 
 
 def _reports_error(said: _Answer | _Choice) -> bool:
-    if said.error is None and said.type is None:
-        return False
     return said.error not in (None, False) or said.type == "error"
 
 

@@ -53,8 +53,9 @@ def size_as_usual(events: PlainEvents, count: int) -> int:
 
 
 def _nameless_events(stream: bytes) -> PlainEvents | None:
-    data = stream[6:-2].split(b"\n\ndata: ")
-    if stream[:6] != b"data: " or stream.count(b"\n") != 2 * len(data):
+    lines = stream.count(b"\n")
+    data = [stream[6:-2]] if lines == 2 else stream[6:-2].split(b"\n\ndata: ")
+    if stream[:6] != b"data: " or lines != 2 * len(data):
         return None
     return data, None
 
