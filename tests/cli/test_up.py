@@ -243,6 +243,13 @@ def test_what_a_reload_cannot_change(tmp_path: Path, provider: Provider) -> None
         assert running.told() == "headway: the store changed, which needs a restart\n"
 
 
+@pytest.mark.parametrize(("off", "asked"), [("off", 3), ("on", 1)])
+def test_the_off_switch(tmp_path: Path, provider: Provider, off: str, asked: int) -> None:
+    with up(tmp_path, HEADWAY=off) as running:
+        assert [running.ask("the same") for _ in range(3)] == ["hello"] * 3
+    assert len(provider.log) == asked
+
+
 # --- what is wrong ----------------------------------------------------------------------------
 
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
+
 from .. import clock, settings
 from ..errors import BadSetup
 from .addresses import HostPort, host_and_port
 from .options import Options
-from .plan import Plan
+from .plan import Plan, Rules
 from .planning import plan_of
 
 MOST_WORKERS: Final = 256
@@ -35,16 +37,31 @@ def choose(options: Options, environment: Mapping[str, str]) -> Chosen:
         BadSetup: the file, an option or the environment will not do.
     """
     path = Path(options.config) if options.config else None
-    said = settings.load_gateway(path, environment)
+    loaded, said = settings.load(path, environment), settings.load_gateway(path, environment)
     admin = said.admin if options.admin is None else options.admin
     return Chosen(
-        plan=plan_of(said, environment),
+        plan=_off(plan_of(said, environment)) if loaded.off else plan_of(said, environment),
         listen=host_and_port(options.listen or said.listen, "--listen"),
         admin=None if admin in (None, "off") else host_and_port(admin, "--admin"),
         workers=_workers(said.workers if options.workers is None else options.workers),
         drain_s=_drain_s(options.drain or DRAIN),
-        log_levels=options.log_levels or settings.load(path, environment).log or "warning",
+        log_levels=options.log_levels or loaded.log or "warning",
     )
+
+
+def _off(plan: Plan) -> Plan:
+    """The same plan, but nothing is kept or shared."""
+    return msgspec.structs.replace(
+        plan,
+        rules=_apart(plan.rules),
+        routes=tuple(
+            msgspec.structs.replace(route, rules=_apart(route.rules)) for route in plan.routes
+        ),
+    )
+
+
+def _apart(rules: Rules) -> Rules:
+    return msgspec.structs.replace(rules, ttl_s=None, share=False)
 
 
 def _workers(count: int) -> int:
