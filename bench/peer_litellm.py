@@ -51,6 +51,7 @@ QUIET = {
     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
 }
 OURS = {
+    "test_trap_02_what_is_too_large_is_handed_on_and_not_kept": "its bound is 1 MB, always",
     "test_trap_03_a_hit_tells_its_age": "it marks hits by a header of its own, not by age",
     "test_trap_07_another_server_is_another_question": "one process has one set of servers",
     "test_trap_12_a_hit_tells_its_usage_and_that_it_was_a_hit": "the events are Headway's own",
@@ -261,7 +262,7 @@ class LiteLlmDoor:
 
     name = "litellm"
     is_server = True
-    serves_stale = False
+    serves_stale = passes_bytes = is_in_process = False
 
     def __init__(self, environment: Path) -> None:
         self._environment = environment

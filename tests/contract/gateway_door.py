@@ -26,7 +26,7 @@ class GatewayDoor:
     """
 
     name = "gateway"
-    is_server = True
+    is_server = passes_bytes = is_in_process = True
     serves_stale = False
 
     def clock(self) -> AbstractContextManager[Moving]:

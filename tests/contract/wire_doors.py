@@ -88,6 +88,10 @@ class WireDoor(Protocol):
     """It answers by itself when the provider does not; else the client sees a lost connection."""
     serves_stale: bool
     """It knows ``Setup.stale_for``."""
+    passes_bytes: bool
+    """What the provider says arrives byte for byte; else only its meaning can be compared."""
+    is_in_process: bool
+    """It starts and ends with the test, so that nothing of it may be left."""
 
     def open(self, provider: Provider, setup: Setup) -> AbstractAsyncContextManager[Way]: ...
 
@@ -110,7 +114,7 @@ class HttpDoor:
 
     name = "http"
     is_server = False
-    serves_stale = True
+    serves_stale = passes_bytes = is_in_process = True
 
     def clock(self) -> AbstractContextManager[Moving]:
         return fake_clock()
