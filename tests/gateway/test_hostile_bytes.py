@@ -188,9 +188,16 @@ async def test_trap_17_what_is_odd_is_read_in_one_way_here_and_behind(
         assert not request.all_of("transfer-encoding")
         assert len(request.all_of("host")) == 1
         assert "evil" not in str(request.all_of("host"))
-    assert server.requests[0].body in (BODY, b"")
+    assert all(is_asked_by(door, request.body) for request in server.requests)
     assert [request.line.startswith("GET /") for request in server.requests[1:]] in ([True], [])
     assert b"".join(request.body for request in server.requests).count(b"hidden") == 0
+
+
+def is_asked_by(door: WireDoor, body: bytes, question: Ask = CHAT) -> bool:
+    """Whether *body* is the question, or none at all."""
+    if door.passes_bytes or not body:
+        return body in (question.content, b"")
+    return json.loads(body)["messages"] == question.body["messages"]
 
 
 async def test_trap_17_chunks_of_version_1_0_end_the_connection(door: WireDoor) -> None:
@@ -211,10 +218,10 @@ async def test_trap_17_a_body_that_looks_like_a_request_stays_a_body(door: WireD
         await client.send(request_to(question) + request_to(CHAT))
         answers, _ = await everything(client)
     assert [answer.status for answer in answers] == [200, 200]
-    assert [request.line for request in server.requests] == [
-        "POST /v1/chat/completions HTTP/1.1"
-    ] * 2
-    assert json.loads(server.requests[0].body) == dict(question.body)
+    lines = ["POST /v1/chat/completions HTTP/1.1"] * 2
+    assert [request.line for request in server.requests] == lines
+    assert json.loads(server.requests[0].body)["user"] == HIDDEN.decode()
+    assert is_asked_by(door, server.requests[0].body, question)
 
 
 LARGE = {
@@ -284,7 +291,8 @@ async def test_trap_17_a_large_body_within_bounds_passes(door: WireDoor) -> None
         await client.send(request_to(question))
         answer = await client.answer()
     assert answer.status == 200
-    assert server.requests[0].body == question.content
+    assert is_asked_by(door, server.requests[0].body, question)
+    assert server.requests[0].body
 
 
 # --- bad JSON and the like: the server's affair, and never kept ---------------------------------
