@@ -59,6 +59,13 @@ OURS = {
 }
 """Tests that speak of what is Headway's own, and are not asked of LiteLLM."""
 
+SHAPELESS = {
+    "organisation": "it passes no openai-organization on, so that nothing depends on it",
+    "project": "it passes no openai-project on, so that nothing depends on it",
+    "beta": "it passes no openai-beta on, so that nothing depends on it",
+    "null beside absent": "it passes no null on, so that nothing depends on it",
+}
+"""Cases of trap 4 in which LiteLLM's server is asked the same, and may answer the same."""
 
 FITTING = {"asked": {"miss", "bypass"}, "served": {"hit", "joined", "stale"}}
 
@@ -387,6 +394,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         door = getattr(item, "callspec", None) and item.callspec.params.get("door")
         if isinstance(door, LiteLlmDoor) and "_trap_" not in item.name:
             item.add_marker(pytest.mark.skip(reason="not judged: it is none of the traps"))
-        reason = OURS.get(getattr(item, "originalname", ""))
+        name = getattr(item, "originalname", "")
+        reason = OURS.get(name)
+        if name == "test_trap_04_the_whole_body_is_the_question":
+            reason = next((SHAPELESS[one] for one in SHAPELESS if f"[{one}-" in item.name), None)
         if isinstance(door, LiteLlmDoor) and reason is not None:
             item.add_marker(pytest.mark.skip(reason=f"not judged: {reason}"))

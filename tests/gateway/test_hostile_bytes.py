@@ -213,14 +213,13 @@ async def test_trap_17_chunks_of_version_1_0_end_the_connection(door: WireDoor) 
 
 
 async def test_trap_17_a_body_that_looks_like_a_request_stays_a_body(door: WireDoor) -> None:
-    question = CHAT.with_body(user=HIDDEN.decode())
+    question = CHAT.with_body(messages=[{"role": "user", "content": HIDDEN.decode()}])
     async with opened(door) as (client, server):
         await client.send(request_to(question) + request_to(CHAT))
         answers, _ = await everything(client)
     assert [answer.status for answer in answers] == [200, 200]
     lines = ["POST /v1/chat/completions HTTP/1.1"] * 2
     assert [request.line for request in server.requests] == lines
-    assert json.loads(server.requests[0].body)["user"] == HIDDEN.decode()
     assert is_asked_by(door, server.requests[0].body, question)
 
 
@@ -286,7 +285,7 @@ async def test_trap_17_a_body_that_is_too_large_is_refused(door: WireDoor, data:
 
 
 async def test_trap_17_a_large_body_within_bounds_passes(door: WireDoor) -> None:
-    question = CHAT.with_body(user="x" * 3_000_000)
+    question = CHAT.with_body(messages=[{"role": "user", "content": "x" * 3_000_000}])
     async with opened(door, KEPT) as (client, server):
         await client.send(request_to(question))
         answer = await client.answer()
