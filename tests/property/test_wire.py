@@ -351,6 +351,13 @@ USUAL = st.lists(
 
 
 @given(STREAMS | USUAL, USUAL)
+@example(b"data: a\r\r", b"data: b\n\n")
+@example(b"data: a\n", b"data: b\n\n")
+@example(b"event: a\n", b"data: b\n\n")
+@example(b"", b"data: a\rdata: b\n\n")
+@example(b"", b"event: e\rx\ndata: a\n\n")
+@example(b"", b"event: e\ndata: a\ndata: b\n\n")
+@example(b"", b"event: e\ndata: a\n\ndata: b\n\n")
 def test_events_read_as_usual_are_those_of_any_way(before: bytes, stream: bytes) -> None:
     quick, slow = EventReader(max_event_bytes=200), EventReader(max_event_bytes=200)
     assert quick.feed(before) == slow.feed(before)
@@ -408,12 +415,39 @@ CHUNKS = st.fixed_dictionaries(
         "other": HOSTILE,
     },
 )
-PIECE = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
+PIECE: dict[str, Any] = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
 
 
-@given(st.lists(CHUNKS, max_size=4), st.sampled_from([None, "error", "x"]), st.booleans())
-@example([PIECE, PIECE], None, True)
-@example([PIECE, {"choices": [{"index": False, "delta": {"content": "a"}}]}], None, True)
+def piece(**other: Any) -> dict[str, Any]:
+    return {"choices": [{**PIECE["choices"][0], **other}]}
+
+
+PIECES = st.one_of(
+    st.just(PIECE),
+    st.sampled_from(["index", "finish_reason", "error", "usage", "other"]).flatmap(
+        lambda name: HOSTILE.map(lambda value: piece(**{name: value}))
+    ),
+    st.sampled_from(["model", "error", "usage", "type"]).flatmap(
+        lambda name: HOSTILE.map(lambda value: {**PIECE, name: value})
+    ),
+    st.sampled_from(
+        [
+            piece(type="error"),
+            piece(index=1),
+            piece(delta={"content": "a", "tool_calls": [{"function": {"name": "f"}}]}),
+            {**PIECE, "type": "error"},
+            {**PIECE, "usage": {"prompt_tokens": 1}},
+            {"choices": [*PIECE["choices"], *PIECE["choices"]]},
+        ]
+    ),
+)
+
+
+@given(st.lists(PIECES | CHUNKS, max_size=6), st.sampled_from([None, "error", "x"]), st.booleans())
+@example([piece(finish_reason="stop"), piece(index=1)], None, True)
+@example([PIECE, piece(index=False)], None, True)
+@example([PIECE, piece(type="error")], None, True)
+@example([PIECE, {**PIECE, "usage": {"prompt_tokens": 1}}], None, True)
 @example([PIECE, {**PIECE, "model": ""}, {**PIECE, "model": "m"}], None, True)
 def test_chats_decoded_at_once_say_what_they_say_taken_apart(
     chunks: list[dict[str, Any]], name: str | None, in_pieces: bool

@@ -146,7 +146,7 @@ class AnswerReader:
         """Read *chunk* in the quick way where it holds whole events, elsewhere in the other one."""
         begun = chunk.find(_USUAL_END) + 2 if events.is_under_way else 0
         ended = chunk.rfind(_USUAL_END) + 2
-        if begun == 1 or ended <= max(begun, 1):
+        if ended < len(_USUAL_END):
             self._read_any(events, chunk)
             return
         if begun:
