@@ -14,11 +14,12 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from pydantic import BaseModel
 
 from headway.testing.provider import Answer, Pace, Provider
 from headway.wire.headers import MARK, to_keep
 from tests.contract.every_door import DOORS
-from tests.contract.official_clients import USES, Use, client
+from tests.contract.official_clients import QUESTION, USES, Use, client
 from tests.contract.wire_doors import NoDoor, Setup, Way, WireDoor
 from tests.contract.wire_exchanges import PLAIN, STREAMS, Ask, Seen, ask, ask_blocking
 
@@ -246,3 +247,64 @@ async def test_without_retry_the_client_repeats_as_ever(
     async with door.open(provider, KEPT) as way:
         await awaited(use, way)
     assert [asked.status for asked in provider.log] == [503, 503, 200]
+
+
+class Verdict(BaseModel):
+    """What a model is to say in this shape."""
+
+    has_moat: bool
+    reason: str
+
+
+SHAPED: dict[str, Any] = {"messages": QUESTION, "model": "gpt-5.6", "temperature": 0}
+
+
+async def shaped(way: Way) -> list[object]:
+    """What the clients' own ways to structured output and to streams make of the answers."""
+    of_openai = client(USES["chat"], way, sync=False)
+    of_anthropic = client(USES["message"], way, sync=False)
+    parsed = await of_openai.chat.completions.parse(**SHAPED, response_format=Verdict)
+    responded = await of_openai.responses.parse(
+        model="gpt-5.6", input="What is a moat?", temperature=0, text_format=Verdict
+    )
+    async with of_openai.chat.completions.stream(**SHAPED, response_format=Verdict) as stream:
+        streamed = await stream.get_final_completion()
+    async with of_openai.responses.stream(
+        model="gpt-5.6", input="What is a moat?", temperature=0, text_format=Verdict
+    ) as events:
+        responding = await events.get_final_response()
+    async with of_anthropic.messages.stream(**USES["message"].arguments) as messages:
+        text = "".join([piece async for piece in messages.text_stream])
+        message = await messages.get_final_message()
+    verdicts = [parsed.choices[0].message.parsed, responded.output_parsed]
+    verdicts += [streamed.choices[0].message.parsed, responding.output_parsed]
+    return [*verdicts, text, message.model_dump()]
+
+
+@EVERY_DOOR
+async def test_structured_output_and_the_clients_own_streams(
+    door: WireDoor,
+) -> None:
+    with Provider(dated=DATED) as provider, Provider(dated=DATED) as second:
+        async with DIRECT.open(second, KEPT) as way:
+            direct = await shaped(way)
+        async with door.open(provider, KEPT) as way:
+            assert await shaped(way) == direct
+            assert len(provider.log) == 5
+            assert await shaped(way) == direct
+        assert len(provider.log) == 5
+    assert all(isinstance(verdict, Verdict) for verdict in direct[:4])
+
+
+def test_structured_output_of_the_blocking_clients() -> None:
+    for door in DOORS:
+        with Provider(dated=DATED) as provider, door.open_sync(provider, KEPT) as way:
+            blocking_client = client(USES["chat"], way, sync=True)
+            answers = [
+                blocking_client.chat.completions.parse(**SHAPED, response_format=Verdict)
+                for _ in range(2)
+            ]
+        assert len(provider.log) == 1
+        first, second = [answer.choices[0].message.parsed for answer in answers]
+        assert isinstance(first, Verdict)
+        assert first == second

@@ -442,24 +442,24 @@ async def test_a_gateway_that_closes_leaves_nothing() -> None:
 
 
 async def test_a_gateway_that_drains_finishes_what_is_under_way() -> None:
-    async with Provider("word " * 10, pace=Pace(tokens_per_s=200)) as provider:
-        async with (
-            gateway_at(provider.url) as gateway,
-            connected(gateway.url) as idle,
-            connected(gateway.url) as busy,
-        ):
-            await idle.send(request_to(EMBEDDINGS))
-            assert (await idle.answer()).status == 200
-            await busy.send(request_to(STREAMS["chat"]))
-            await until(lambda: len(provider.log) == 2)
-            draining = asyncio.create_task(gateway.drain(5))
-            assert await idle.rest() == b""
-            answer = await busy.answer()
-            assert await draining is True
-            assert await busy.rest() == b""
-            with pytest.raises(ConnectionError):
-                async with connected(gateway.url):
-                    pass
+    async with (
+        Provider("word " * 10, pace=Pace(tokens_per_s=200)) as provider,
+        gateway_at(provider.url) as gateway,
+        connected(gateway.url) as idle,
+        connected(gateway.url) as busy,
+    ):
+        await idle.send(request_to(EMBEDDINGS))
+        assert (await idle.answer()).status == 200
+        await busy.send(request_to(STREAMS["chat"]))
+        await until(lambda: len(provider.log) == 2)
+        draining = asyncio.create_task(gateway.drain(5))
+        assert await idle.rest() == b""
+        answer = await busy.answer()
+        assert await draining is True
+        assert await busy.rest() == b""
+        with pytest.raises(ConnectionError):
+            async with connected(gateway.url):
+                pass
     assert (answer.status, answer.ending) == (200, "whole")
     assert b"[DONE]" in answer.body
 
