@@ -8,7 +8,10 @@ import pytest
 from headway.wire.exchange import read_request
 from headway.wire.key import (
     ExchangeKey,
+    canonical_key,
     exchange_key,
+    head_part,
+    raw_key,
     tenant_of,
 )
 
@@ -301,3 +304,46 @@ def test_urls_that_are_none_harm_nobody(url: str) -> None:
     tenant = tenant_of({"cookie": "\ud800"}, url, SECRET)
     found = exchange_key(request, tenant=tenant, method="POST", url=url, headers={}, body=b"{}")
     assert found.canonical is not None
+
+
+@pytest.mark.parametrize(
+    "cookie", ["__cf_bm=x", "_cfuvid=1; AWSALB=2;AWSALBCORS=3", "__cflb=a; GCLB=b"]
+)
+def test_cookies_of_load_balancers_make_no_tenant(cookie: str) -> None:
+    nobody = tenant_of({}, SERVER, SECRET)
+    somebody = tenant_of({"cookie": "session=7"}, SERVER, SECRET)
+    assert tenant_of({"cookie": cookie}, SERVER, SECRET) == nobody
+    assert tenant_of({"cookie": f"{cookie}; session=7"}, SERVER, SECRET) == somebody != nobody
+    assert tenant_of({"cookie": f"session=7;{cookie}"}, SERVER, SECRET) == somebody
+    assert tenant_of({"cookie": f"x{cookie}"}, SERVER, SECRET) != nobody
+
+
+def test_a_key_is_made_of_its_head_and_the_body() -> None:
+    body = json.dumps(QUESTION).encode()
+    head = head_part(tenant="t", method="post", url=SERVER + CHAT, headers={})
+    request = read_request("POST", CHAT, {}, body)
+    by_parts = canonical_key(head, request)
+    assert by_parts is not None
+    assert (raw_key(head, body).hex(), by_parts.hex()) == (key(QUESTION).raw, canonical(QUESTION))
+    assert [len(one) for one in (head, raw_key(head, body), by_parts)] == [32, 32, 32]
+    assert canonical_key(head, request.without_body()) is None
+
+
+def test_a_head_of_any_length_does_not_run_into_the_body() -> None:
+    request = read_request("POST", CHAT, {}, b"{}")
+    assert raw_key(b"ab", b"c") != raw_key(b"a", b"bc")
+    assert canonical_key(b"a", request) != canonical_key(b"awhole", request)
+
+
+def test_long_bodies_have_keys_by_the_same_rules() -> None:
+    messages = [{"role": "user", "content": f"{n} é " * 300} for n in range(40)]
+    asked = {**QUESTION, "messages": messages}
+    backward = dict(reversed(asked.items()))
+    indented = json.dumps(asked, indent=2, ensure_ascii=False).encode()
+    assert canonical(asked) == canonical(backward) == canonical(indented)
+    assert canonical({**asked, "user": "u", "metadata": {"a": "b"}}) == canonical(asked)
+    for changed in ({"messages": messages[::-1]}, {"messages": messages[1:]}, {"seed": 1}):
+        assert canonical({**asked, **changed}) != canonical(asked)
+    marked = [{**one, "cache_control": {"type": "ephemeral"}} for one in messages]
+    assert canonical({**asked, "messages": marked}, MESSAGES) == canonical(asked, MESSAGES)
+    assert canonical({**asked, "messages": marked}) != canonical(asked)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headway.wire.exchange import RequestFacts, read_request
+from headway.wire.exchange import RequestFacts, read_request, wire_of
 
 
 def ask(path: str, body: Any, method: str = "POST", **headers: str) -> RequestFacts:
@@ -45,6 +45,23 @@ def test_the_wire_is_known_by_method_and_path(
 ) -> None:
     facts = ask(path, {}, method)
     assert (facts.wire, facts.provider) == (wire, provider)
+    assert wire_of(method, path) == wire
+    assert wire_of(method, "/far" * 100 + path) == wire
+
+
+def test_facts_without_their_body_are_the_same_but_for_what_is_read_from_it() -> None:
+    messages = [{"role": "system", "content": "s"}, {"role": "tool", "content": "t"}]
+    facts = ask("/v1/chat/completions", {"model": "m", "temperature": 0, "messages": messages})
+    kept = facts.without_body()
+    assert (kept.model, kept.why_not, kept.message_count) == ("m", None, 2)
+    assert (kept.body, kept.canonical, kept.tool_results, kept.system_digest) == (
+        None,
+        None,
+        (),
+        None,
+    )
+    assert len(facts.tool_results) == 1
+    assert facts.system_digest == digest("s")
 
 
 def test_the_list_of_models_is_of_whom_the_headers_name() -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
 from typing import Final
@@ -185,7 +186,7 @@ def tenant_of(headers: Mapping[str, str], url: str, secret: bytes) -> str:
     """
     parts = _split(url)
     who = [text for name in CREDENTIALS for text in (name, _credential(name, headers))]
-    for name, value in parse_qsl(parts.query):
+    for name, value in parse_qsl(parts.query) if parts.query else ():
         who += [name, value] if name in CREDENTIALS_IN_URL else []
     who += [parts.scheme, parts.netloc.rpartition("@")[0], _server(parts)]
     given = [text.encode("utf-8", "surrogatepass") for text in who]
@@ -219,6 +220,7 @@ def _may_shape(name: str) -> bool:
     return name not in NOT_SHAPING and not name.startswith(NOT_SHAPING_PREFIXES)
 
 
+@lru_cache(maxsize=128)
 def _plain(url: str) -> str:
     """The URL without user and fragment, its scheme and host in lower case."""
     parts = _split(url)
