@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 
 MISSING = """headway: the gateway needs {name}, which is not installed.
@@ -34,6 +35,7 @@ def main(arguments: str) -> int:
 
 def main_or_missing(arguments: str) -> int:
     """The same; says what to install if something is missing."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is a loop to finish anything
     try:
         return main(arguments)
     except ModuleNotFoundError as missing:
