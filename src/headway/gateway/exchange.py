@@ -170,7 +170,8 @@ class Exchange:
             self.refuse(Refusal(502, "upstream_broke_off", why, None, True))
             return
         # What came is passed on, and then the connection is closed in the middle of the body.
-        self.client.write(self._framed(flight, data, False))
+        if data or not self._has_head:  # an empty chunk would be a clean end
+            self.client.write(self._framed(flight, data, False))
         is_framed = self._is_chunked or flight.length is not None
         self.client.break_off(after_flush=is_framed)
         self._end("StreamBroken")

@@ -93,6 +93,7 @@ class Flight:
 
     __slots__ = (
         *("_attempt", "_at", "_decode", "_destination", "_give_up", "_has_resent", "_limit"),
+        *("_is_framed",),
         *("_reading", "_repeated", "_retrying", "_unread", "body", "chunks"),
         *("connection", "facts", "failure", "first_byte_at", "headers", "is_begun"),
         *("is_done", "is_open", "is_recorded", "is_stream", "key", "length", "mark", "question"),
@@ -126,6 +127,7 @@ class Flight:
         self._give_up: Callable[[], object] | None = None
         self._retrying: Any = None
         self._has_resent = self._repeated = False
+        self._is_framed = True
 
     # --- to the server ---------------------------------------------------------------------
 
@@ -150,10 +152,10 @@ class Flight:
 
     def _find_server(self) -> bool:
         """Go on to the next server that is not passed over; False if there is none."""
-        destinations = self.question.way.destinations
+        destinations, rules = self.question.way.destinations, self.question.way.policies.rules
         while self._at < len(destinations):
             self._destination = destinations[self._at]
-            if self._destination.server.health.is_up:
+            if self._destination.server.health.is_up or not rules.passes_over:
                 return True
             self._at += 1
             if self._at < len(destinations):
@@ -295,8 +297,8 @@ class Flight:
         if status >= 400 and self._repeats(connection):
             return False
         self.is_begun = True
-        self.first_byte_at = clock.monotonic()
         self.status, self.length = status, connection.length
+        self._is_framed = connection.is_chunked or connection.length is not None
         self.headers = travelling(connection.headers)
         if self._repeated and status >= 400:
             self.headers = [pair for pair in self.headers if pair[0] != b"x-should-retry"]
@@ -339,6 +341,8 @@ class Flight:
 
     def _take(self, data: bytes, *, is_last: bool) -> None:
         if data:
+            if not self.size:
+                self.first_byte_at = clock.monotonic()
             self.size += len(data)
             if self._reading is not None:
                 self._unread.append(data)
@@ -396,7 +400,7 @@ class Flight:
     def _finish(self) -> None:
         """The server has said its last byte."""
         facts = self._facts_at_end()
-        if facts is not None and self.is_stream and _is_cut_off(facts):
+        if facts is not None and self.is_stream and self._is_cut_off(facts):
             self._end_broken("the stream ended without its last event")
         else:
             self._end_whole()
@@ -408,6 +412,16 @@ class Flight:
             self._end_whole()  # all but the frame around it came
         else:
             self._end_broken(why)
+
+    def _is_cut_off(self, facts: AnswerFacts) -> bool:
+        """Whether a stream that ended misses its end.
+
+        Some servers leave out the very last event; where the framing says that this is the end,
+        the model's own word that it has finished will do.
+        """
+        if facts.is_complete or facts.is_error:
+            return False
+        return not self._is_framed or facts.finish_reason is None
 
     def _facts_at_end(self) -> AnswerFacts | None:
         self._leave_limit()
@@ -522,8 +536,3 @@ class Flight:
 
 
 _TIMES: Final = frozenset({"first byte", "between chunks"})
-
-
-def _is_cut_off(facts: AnswerFacts) -> bool:
-    """Whether a stream that ended misses its end; some servers leave out the very last event."""
-    return not facts.is_complete and facts.finish_reason is None and not facts.is_error

@@ -36,7 +36,8 @@ from .wheel import NEVER, TimerWheel
 
 log = logging.getLogger("headway.gateway")
 
-LEASE_S = 30.0
+LEASE_S = 2.0
+"""So long after a process died may others wait for what it had begun; the living renew theirs."""
 NOT_KEPT = Refusal(
     504, "not_kept", "nothing is kept for this request, and it said cache-control: only-if-cached"
 )
@@ -151,10 +152,12 @@ class Gateway:
             connection.abort()
         for server in (*self._servers.values(), *self._leaving):
             server.abort()
-        while self._tasks or self.connections:
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.sleep(0)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(_CLOSING_STEPS):  # the loop has yet to hear that the sockets are closed
+            if not self.connections:
+                break
             await asyncio.sleep(0.001)
         self.wheel.close()
 
@@ -390,6 +393,7 @@ class Gateway:
 
 
 _HIT = mark("hit")
+_CLOSING_STEPS = 500
 
 
 def _opened(plan: Plan) -> Store:

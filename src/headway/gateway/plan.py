@@ -73,6 +73,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         share: Identical repeatable requests in flight are one request.
         attempts: How often to ask one upstream in all, before the first byte.
         retry_share: At most this share of requests is repeated (the budget of retries).
+        passes_over: An upstream that failed several times in a row is not asked for a while.
         max_kept_bytes: Larger answers pass and are not kept.
     """
 
@@ -85,13 +86,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_wait_s: float = 30.0
     retry_share: float = 0.2
     limits: Limits = Limits()
+    passes_over: bool = True
     max_kept_bytes: int = MOST_KEPT_BYTES
     timeouts: Timeouts | None = None
     """Instead of those of the upstream."""
 
 
-OBSERVE = Rules(ttl_s=None, share=False, attempts=1)
-"""Only watch: nothing is kept, shared or repeated."""
+OBSERVE = Rules(ttl_s=None, share=False, attempts=1, passes_over=False)
+"""Only watch: nothing is kept, shared, repeated or turned away."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

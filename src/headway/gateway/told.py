@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .. import clock, events
 from ..adapters.http.plumbing import plain_name
 from ..scope import new_call_id
@@ -52,7 +54,7 @@ class Told:
         facts = None if flight is None else flight.facts
         status = None if flight is None or not flight.is_begun else flight.status
         first_s = None
-        if flight is not None and flight.is_begun:
+        if flight is not None and flight.size:
             first_s = max(0.0, flight.first_byte_at - self.began)
         if error is None and status is not None and status >= 400:
             error = f"status {status}"
@@ -110,7 +112,7 @@ class Told:
                 call=self.call,
                 operation=self.question.operation,
                 provider=asked.provider,
-                model=plain_name(asked.model or (facts.model if facts is not None else "") or ""),
+                model=_plain(asked.model or (facts.model if facts is not None else "") or ""),
                 source=source,
                 agent=self.agent,
                 tokens_in=usage.tokens_in,
@@ -151,6 +153,7 @@ class Told:
 
 
 _NO_USAGE = Usage()
+_plain = lru_cache(maxsize=1024)(plain_name)
 
 
 def _kind(question: Question) -> str:

@@ -73,13 +73,15 @@ class Spoken(msgspec.Struct, frozen=True):
 
 def spoken_of(facts: RequestFacts) -> Spoken:
     """What a request tells; nothing without its body."""
-    if facts.wire not in _LISTS:
-        return Spoken()
+    wire = facts.wire
+    if wire not in _LISTS:
+        return _NOTHING
     body = as_object(facts.body)
-    messages = list(map(as_object, as_list(body.get(_LISTS[facts.wire]))))
-    prompt = _prompt(facts.wire, body, messages)
+    messages = as_list(body.get(_LISTS[wire]))
+    prompt = _prompt(wire, body, messages)
     speaker = _fingerprint(_ends(prompt)) if prompt else None
-    return Spoken(speaker, _task(body, messages), tuple(_RESULTS[facts.wire](messages)))
+    results = _RESULTS[wire](messages) if _may_bring(wire, messages) else ()
+    return Spoken(speaker, _task(body, messages), tuple(results))
 
 
 def key_of(name: str, arguments: object) -> str:
@@ -98,10 +100,31 @@ def read_arguments(written: object) -> object:
         return written
 
 
-def _prompt(wire: Wire, body: _Object, messages: list[_Object]) -> str:
-    said = [body.get(_WHERE_SYSTEM_STANDS.get(wire, ""))]
-    said += [one.get("content") for one in messages if one.get("role") in _SYSTEM]
-    return "\n\n".join(text for text in map(_text, said) if text)
+_NOTHING: Final = Spoken()
+
+
+def _may_bring(wire: Wire, messages: list[object]) -> bool:
+    """Whether the last message can belong to results of tools: a look before the long way."""
+    last = as_object(messages[-1]) if messages else {}
+    role, content = last.get("role"), last.get("content")
+    return not (wire == "openai.chat" and role == "user" and len(messages) < _FEW) and not (
+        wire == "anthropic.messages" and isinstance(content, str) and len(messages) < _FEW
+    )
+
+
+_FEW: Final = 3
+"""In a conversation of fewer messages nothing has been asked of a tool."""
+
+
+def _prompt(wire: Wire, body: _Object, messages: list[object]) -> str:
+    """The system prompt: where the wire has a place for it, and in the messages at the front."""
+    said = [_text(body.get(_WHERE_SYSTEM_STANDS[wire]))] if wire in _WHERE_SYSTEM_STANDS else []
+    for message in messages:
+        one = as_object(message)
+        if one.get("role") not in _SYSTEM:
+            break
+        said.append(_text(one.get("content")))
+    return said[0] if len(said) == 1 else "\n\n".join(text for text in said if text)
 
 
 def _ends(prompt: str) -> str:
@@ -123,12 +146,15 @@ def _without_moment(number: re.Match[str]) -> str:
     return _PASSING.sub("#", number[0])
 
 
-def _task(body: _Object, messages: list[_Object]) -> str:
+def _task(body: _Object, messages: list[object]) -> str:
     given = body.get("input")
-    if not isinstance(given, str):
-        by_user = (one.get("content") for one in messages if one.get("role") == "user")
-        given = _text(next(by_user, None))
-    return given[:LONGEST_TASK]
+    if isinstance(given, str):
+        return given[:LONGEST_TASK]
+    for message in messages:
+        one = as_object(message)
+        if one.get("role") == "user":
+            return _text(one.get("content"))[:LONGEST_TASK]
+    return ""
 
 
 def _text(content: object) -> str:
@@ -138,7 +164,7 @@ def _text(content: object) -> str:
     return "\n".join(text for text in texts if text)
 
 
-def _in_chat(messages: list[_Object]) -> list[Brought]:
+def _in_chat(messages: list[object]) -> list[Brought]:
     asked: dict[str, _Object] = {}
     answered: list[_Object] = []
     for message in _behind_last_words(messages, "tool_calls"):
@@ -158,7 +184,7 @@ def _in_message(message: _Object, asked: dict[str, _Object]) -> Brought:
     return msgspec.structs.replace(found, name=as_text(message.get("name")))
 
 
-def _in_messages(messages: list[_Object]) -> list[Brought]:
+def _in_messages(messages: list[object]) -> list[Brought]:
     asked: dict[str, _Object] = {}
     answered: list[str] = []
     for message in _behind_last_words(messages, "tool_use"):
@@ -170,12 +196,12 @@ def _in_messages(messages: list[_Object]) -> list[Brought]:
     return [_known(id, asked.get(id)) for id in reversed(answered)]
 
 
-def _behind_last_words(messages: list[_Object], calls: str) -> Iterator[_Object]:
+def _behind_last_words(messages: list[object], calls: str) -> Iterator[_Object]:
     """From the end back to the last message of the model that asks for tools, if it is the last.
 
     A message of the model at the very end is one that the program began for it.
     """
-    for number, message in enumerate(reversed(messages)):
+    for number, message in enumerate(map(as_object, reversed(messages))):
         if message.get("role") != "assistant":
             yield message
         elif _asks_for_tools(message, calls):
@@ -191,7 +217,7 @@ def _asks_for_tools(message: _Object, calls: str) -> bool:
     return any(as_object(block).get("type") == calls for block in as_list(message.get("content")))
 
 
-def _in_responses(items: list[_Object]) -> list[Brought]:
+def _in_responses(items: list[object]) -> list[Brought]:
     """Items say nothing of turns, so these are all since somebody spoke before them."""
     asked: dict[str, _Object] = {}
     answered: list[str] = []
@@ -204,9 +230,9 @@ def _in_responses(items: list[_Object]) -> list[Brought]:
     return [_known(id, asked.get(id)) for id in reversed(answered)]
 
 
-def _since_somebody_spoke(items: list[_Object]) -> Iterator[_Object]:
+def _since_somebody_spoke(items: list[object]) -> Iterator[_Object]:
     is_among_tools = False
-    for item in reversed(items):
+    for item in map(as_object, reversed(items)):
         is_message = item.get("type", "message") == "message"
         if is_message and (is_among_tools or item.get("role") == "assistant"):
             return
@@ -222,7 +248,7 @@ def _known(id: str | None, call: _Object | None) -> Brought:
     return Brought(id, name, None if given is None else key_of(name, read_arguments(given)))
 
 
-_RESULTS: Final[dict[Wire, Callable[[list[_Object]], list[Brought]]]] = {
+_RESULTS: Final[dict[Wire, Callable[[list[object]], list[Brought]]]] = {
     "openai.chat": _in_chat,
     "openai.responses": _in_responses,
     "anthropic.messages": _in_messages,
