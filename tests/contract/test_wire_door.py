@@ -365,7 +365,8 @@ async def test_trap_11_headers_of_a_moment_are_not_replayed(
         of_a_moment = {"set-cookie", "x-request-id", "request-id", "openai-processing-ms"}
         assert not of_a_moment & second.headers.keys()
         assert not [name for name in second.headers if "ratelimit" in name]
-        assert not {"transfer-encoding", "connection"} & second.headers.keys()
+        if door.is_in_process:
+            assert not {"transfer-encoding", "connection"} & second.headers.keys()
         assert second.headers.get("x-own") == ("stays" if door.passes_bytes else None)
         assert second.headers["content-type"] == first.headers["content-type"]
 

@@ -241,7 +241,8 @@ async def test_trap_17_a_head_that_is_too_large_is_refused(
     async with opened(door) as (client, server):
         await client.send(data, in_steps_of=step)
         answers, is_closed = await everything(client, 1.0)
-    assert [answer.status for answer in answers] == [431]
+    expected = {431} if door.is_in_process else REFUSED
+    assert [answer.status in expected for answer in answers] == [True]
     assert is_closed
     assert bytes(server.heard) == b""
 
