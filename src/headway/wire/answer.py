@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from .facts import AnswerFacts
+from .facts import AnswerFacts, Wire
 from .json_values import MOST_BYTES, NotJson
 from .reading import Reading
 from .reading_chat import ChatReading
@@ -78,19 +78,15 @@ class AnswerReader:
             else:
                 self._read_plain(plain, begun_at)
         elif self._size <= self._max_bytes:
-            self._hold(chunk)
+            self._body = self._with(chunk) if self._body else chunk
         else:
             self._body = b""
             self._flaw = f"it is longer than {self._max_bytes} bytes"
 
-    def _hold(self, chunk: bytes) -> None:
-        """Most bodies come in one piece, which need not be copied."""
-        if not self._body:
-            self._body = chunk
-        else:
-            if isinstance(self._body, bytes):
-                self._body = bytearray(self._body)
-            self._body += chunk
+    def _with(self, chunk: bytes) -> bytearray:
+        body = bytearray(self._body) if isinstance(self._body, bytes) else self._body
+        body += chunk
+        return body
 
     def finish(self, *, clean: bool = True) -> AnswerFacts:
         """The facts of the whole answer.
@@ -211,21 +207,19 @@ class AnswerReader:
 
 
 def _reading_for(request: RequestFacts) -> Reading:
-    match request.wire:
-        case "openai.chat":
-            return ChatReading()
-        case "openai.responses":
-            return ResponseReading()
-        case "openai.embeddings":
-            return EmbeddingReading(request.message_count)
-        case "anthropic.messages":
-            return MessageReading()
-        case "anthropic.count_tokens":
-            return CountReading()
-        case "models":
-            return ModelsReading()
-        case _:
-            return OtherReading()
+    if request.wire == "openai.embeddings":
+        return EmbeddingReading(request.message_count)
+    return _READINGS[request.wire]()
+
+
+_READINGS: dict[Wire, Callable[[], Reading]] = {
+    "openai.chat": ChatReading,
+    "openai.responses": ResponseReading,
+    "anthropic.messages": MessageReading,
+    "anthropic.count_tokens": CountReading,
+    "models": ModelsReading,
+    "other": OtherReading,
+}
 
 
 def _is_stream(headers: Mapping[str, str], request: RequestFacts) -> bool:
