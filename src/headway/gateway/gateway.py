@@ -31,7 +31,7 @@ from .listening import Listener
 from .plan import Plan
 from .routing import Question, Routing
 from .server import Server
-from .told import Told
+from .told import Telling, Told
 from .wheel import NEVER, TimerWheel
 
 log = logging.getLogger("headway.gateway")
@@ -62,7 +62,7 @@ class Gateway:
         self.flights: dict[bytes, Flight] = {}
         self.under_way = 0
         self.is_draining = False
-        self.conversations = Conversations()
+        self.telling = Telling(Conversations())
         self._secret = _secret_for(self.store)
         self._servers: dict[str, Server] = {}
         self._leaving: list[Server] = []
@@ -71,7 +71,6 @@ class Gateway:
         self._leases = _leases(self.store, self._failures)
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._run: str | None = None
         self._url = ""
         self._routing = self._routing_of(plan)
         register_kept()
@@ -95,7 +94,7 @@ class Gateway:
         self._serve_on(Listener.on(self._client, sock), sock.getsockname()[0])
 
     def _serve_on(self, listener: Listener, host: str) -> None:
-        self._run = current.get().run
+        self.telling.run = current.get().run
         self._listeners.append(listener)
         shown = f"[{host}]" if ":" in host else host
         self._url = self._url or f"http://{shown}:{listener.port}"
@@ -135,11 +134,15 @@ class Gateway:
         for listener in self._listeners:
             await listener.close()
         self._listeners.clear()
+        # Who was accepted just now has not been read yet, and a request may be on its way on any.
+        if self.connections:
+            await clock.sleep(min(within_s, _LAST_CALL_S))
         for connection in list(self.connections):
             connection.end_if_idle()
         due = clock.monotonic() + within_s
         while self.connections and clock.monotonic() < due:
             await clock.sleep(0.01)
+        self.telling.now()
         return not self.connections
 
     async def aclose(self) -> None:
@@ -159,6 +162,7 @@ class Gateway:
             if not self.connections:
                 break
             await asyncio.sleep(0.001)
+        self.telling.now()
         self.wheel.close()
 
     def state(self) -> dict[str, object]:
@@ -245,7 +249,7 @@ class Gateway:
 
     def tell(self, asking: Asking, question: Question) -> Told:
         """Tell listeners that *question* has been asked."""
-        return Told(self._run, asking, question, self.conversations)
+        return self.telling.begin(asking, question)
 
     def _ask(
         self,
@@ -384,7 +388,7 @@ class Gateway:
             events.emit(
                 events.PolicyActed(
                     at=clock.now(),
-                    run=self._run,
+                    run=self.telling.run,
                     operation="gateway",
                     action="refused",
                     detail=refusal.reason,
@@ -394,6 +398,7 @@ class Gateway:
 
 _HIT = mark("hit")
 _CLOSING_STEPS = 500
+_LAST_CALL_S = 0.1
 
 
 def _opened(plan: Plan) -> Store:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from typing import Final, Self
 
+log = logging.getLogger("headway.gateway")
+
 BACKLOG: Final = 2048
+PAUSE_S: Final = 0.5
 
 
 class Listener:
@@ -43,6 +47,8 @@ class Listener:
         self._make, self._socket = make, sock
         self._loop = asyncio.get_running_loop()
         self._connecting: set[asyncio.Task[object]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._is_closed = False
         sock.setblocking(False)
         self._loop.add_reader(sock, self._accept)
 
@@ -53,15 +59,27 @@ class Listener:
         return port
 
     def _accept(self) -> None:
-        for _ in range(64):  # then the others have their turn
+        self._accept_some(64)  # then the others have their turn
+
+    def _accept_some(self, most: int) -> None:
+        for _ in range(most):
             try:
                 accepted, _address = self._socket.accept()
-            except OSError:  # none is left, or the machine has no more to give just now
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as wrong:  # no file descriptor is left: those who wait may wait longer
+                log.warning("no connection can be accepted: %s", wrong)
+                self._loop.remove_reader(self._socket)
+                self._pause = self._loop.call_later(PAUSE_S, self._go_on)
                 return
             accepted.setblocking(False)
             task = self._loop.create_task(self._connected(accepted))
             self._connecting.add(task)
             task.add_done_callback(self._connecting.discard)
+
+    def _go_on(self) -> None:
+        if not self._is_closed:
+            self._loop.add_reader(self._socket, self._accept)
 
     async def _connected(self, accepted: socket.socket) -> None:
         try:
@@ -71,8 +89,11 @@ class Listener:
 
     async def close(self) -> None:
         """Accept no more; return when those accepted are connections."""
+        if self._pause is not None:
+            self._pause.cancel()
         self._loop.remove_reader(self._socket)
-        self._accept()
+        self._accept_some(BACKLOG)
+        self._is_closed = True
         self._socket.close()
         if self._connecting:
             await asyncio.gather(*self._connecting, return_exceptions=True)

@@ -37,6 +37,7 @@ class Serving:
 
     def report(self) -> Report:
         """How it fares now."""
+        self._gateway.telling.now()
         state, resident_bytes = self._gateway.state(), _resident_bytes()
         return Report(
             worker=self._name,

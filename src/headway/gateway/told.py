@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Final
 
 from .. import clock, events
 from ..adapters.http.plumbing import plain_name
@@ -13,31 +17,73 @@ from .conversations import Conversations
 from .flight import Flight
 from .routing import Question
 
+log = logging.getLogger("headway.gateway")
+
 _ANSWERS_OF_A_MODEL = frozenset(
     {"openai.chat", "openai.responses", "openai.embeddings", "anthropic.messages"}
 )
 
 
+TELL_S: Final = 0.01
+MOST_UNTOLD: Final = 256
+
+
+class Telling:
+    """Tells listeners, a moment later and many things at once: nobody's answer waits for it."""
+
+    def __init__(self, conversations: Conversations) -> None:
+        self.run: str | None = None
+        self.conversations = conversations
+        self._untold: list[Callable[[], None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, asking: Asking, question: Question) -> Told:
+        """An exchange begins now."""
+        told = Told(self, asking, question)
+        self.later(partial(told.tell_beginning, clock.now()))
+        return told
+
+    def later(self, step: Callable[[], None]) -> None:
+        """Take *step*, which tells something, soon, and after all that is to be told before."""
+        self._untold.append(step)
+        if len(self._untold) >= MOST_UNTOLD:
+            self.now()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TELL_S, self.now)
+
+    def now(self) -> None:
+        """Tell all that is untold."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        untold, self._untold = self._untold, []
+        for step in untold:
+            try:
+                step()
+            except Exception:
+                log.exception("an exchange could not be told of")
+
+
 class Told:
     """One exchange under observation, from its whole request to its end."""
 
-    __slots__ = ("_conversations", "_parent", "agent", "began", "call", "question", "run")
+    __slots__ = ("_parent", "_telling", "agent", "began", "call", "question")
 
-    def __init__(
-        self, run: str | None, asking: Asking, question: Question, conversations: Conversations
-    ) -> None:
-        now = clock.now()
-        self.run, self.question, self.call = run, question, new_call_id()
+    def __init__(self, telling: Telling, asking: Asking, question: Question) -> None:
+        self._telling, self.question, self.call = telling, question, new_call_id()
         self.agent = question.agent or asking.agent or asking.key_name
         self.began = clock.monotonic()
-        self._conversations = conversations
         self._parent: str | None = None
+
+    def tell_beginning(self, at: float) -> None:
+        """Tell that it began, and what it says of its conversation."""
+        question = self.question
         if question.spoken is not None:
-            self._parent = conversations.asked(question.spoken, self.agent, now)
+            self._parent = self._telling.conversations.asked(question.spoken, self.agent, at)
         events.emit(
             events.CallStarted(
-                at=now,
-                run=run,
+                at=at,
+                run=self._telling.run,
                 call=self.call,
                 operation=question.operation,
                 kind=_kind(question),
@@ -47,14 +93,14 @@ class Told:
             )
         )
         if question.why_bypassed is not None:
-            self.note("bypassed", question.why_bypassed)
+            self._tell_note(at, "bypassed", question.why_bypassed, None, None)
 
     def ended(self, source: str, flight: Flight | None, error: str | None) -> None:
         """The exchange is over."""
         facts = None if flight is None else flight.facts
         status = None if flight is None or not flight.is_begun else flight.status
         first_s = None
-        if flight is not None and flight.size:
+        if flight is not None and flight.size and self.question.facts.streams:
             first_s = max(0.0, flight.first_byte_at - self.began)
         if error is None and status is not None and status >= 400:
             error = f"status {status}"
@@ -74,21 +120,37 @@ class Told:
         age_s: float | None,
         tier: str | None,
     ) -> None:
-        question, now = self.question, clock.now()
+        seconds = clock.monotonic() - self.began
+        how = (clock.now(), seconds, source, facts, status, error, first_s, age_s, tier)
+        self._telling.later(partial(self._tell_end, *how))
+
+    def _tell_end(
+        self,
+        now: float,
+        seconds: float,
+        source: str,
+        facts: AnswerFacts | None,
+        status: int | None,
+        error: str | None,
+        first_s: float | None,
+        age_s: float | None,
+        tier: str | None,
+    ) -> None:
+        question = self.question
         events.emit(
             events.CallEnded(
                 at=now,
-                run=self.run,
+                run=self._telling.run,
                 call=self.call,
                 operation=question.operation,
                 kind=_kind(question),
                 source=source,
-                seconds=clock.monotonic() - self.began,
+                seconds=seconds,
                 key=question.digest,
                 agent=self.agent,
                 parent=self._parent,
                 age_s=age_s,
-                first_chunk_s=first_s if question.facts.streams else None,
+                first_chunk_s=first_s,
                 error=error,
                 cached=question.key is not None and question.way.policies.keeps,
                 tier=tier,
@@ -104,11 +166,11 @@ class Told:
         usage = facts.usage if facts is not None else _NO_USAGE
         calls = facts.tool_calls if facts is not None else ()
         if facts is not None and calls:
-            self._conversations.answered(facts, self.agent, now, self._parent)
+            self._telling.conversations.answered(facts, self.agent, now, self._parent)
         events.emit(
             events.ModelAnswered(
                 at=now,
-                run=self.run,
+                run=self._telling.run,
                 call=self.call,
                 operation=self.question.operation,
                 provider=asked.provider,
@@ -137,10 +199,21 @@ class Told:
         count: int | None = None,
     ) -> None:
         """A policy did something to it."""
+        what = (clock.now(), action, detail, seconds, count)
+        self._telling.later(partial(self._tell_note, *what))
+
+    def _tell_note(
+        self,
+        at: float,
+        action: str,
+        detail: str | None,
+        seconds: float | None,
+        count: int | None,
+    ) -> None:
         events.emit(
             events.PolicyActed(
-                at=clock.now(),
-                run=self.run,
+                at=at,
+                run=self._telling.run,
                 operation=self.question.operation,
                 action=action,
                 call=self.call,
