@@ -19,6 +19,7 @@ import tempfile
 from contextlib import ExitStack
 from typing import Any
 
+from headway.gateway.collecting import collect_seldom
 from headway.gateway.gateway import Gateway
 
 from headway import events
@@ -95,6 +96,7 @@ async def serve(options: argparse.Namespace, stack: ExitStack) -> None:
     plan = plan_with(features, options.upstream, options.memory)
     gateway = Gateway(plan, store=store_for(options.redis))
     await gateway.listen("127.0.0.1", options.port)
+    collect_seldom()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

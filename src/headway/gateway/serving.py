@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import events
 from ..monitor import Gauge, Monitor
+from .collecting import collect_seldom
 from .gateway import Gateway
 from .plan import Plan
 from .reports import Report
@@ -30,6 +31,7 @@ class Serving:
     def adopt(self, sock: socket.socket) -> None:
         """Serve whoever comes to *sock*, which listens, and is the gateway's from now on."""
         self._gateway.adopt(sock)
+        collect_seldom()
 
     def reload(self, plan: Plan) -> None:
         """New requests by the new plan."""
