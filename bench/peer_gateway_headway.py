@@ -19,10 +19,9 @@ import tempfile
 from contextlib import ExitStack
 from typing import Any
 
+from headway import events
 from headway.gateway.collecting import collect_seldom
 from headway.gateway.gateway import Gateway
-
-from headway import events
 from headway.gateway.plan import ClientKey, Limits, Plan, Rules, Timeouts, Upstream
 from headway.runs import record
 from headway.stores import MemoryStore, Store
