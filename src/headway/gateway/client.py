@@ -12,6 +12,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from .. import clock
 from .exchange import Exchange
 from .framing import Refusal
+from .outbox import Outbox
 from .plan import Plan
 from .server import without_delay
 from .wheel import NEVER, TimerWheel
@@ -50,6 +51,7 @@ class Desk(Protocol):
 
     plan: Plan
     wheel: TimerWheel
+    outbox: Outbox
     connections: set[ClientConnection]
     is_draining: bool
 
@@ -269,7 +271,7 @@ class ClientConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send *data* to the client."""
         if not self.is_over:
-            self.transport.write(data)
+            self._desk.outbox.write(self.transport, data)
 
     def refuse(self, refusal: Refusal, *, has_body: bool = True) -> None:
         """Answer with *refusal*."""
@@ -284,6 +286,7 @@ class ClientConnection(asyncio.Protocol):
         self._stops_reading = True
         self.keeps_alive = False
         if not self.is_over:
+            self._desk.outbox.flush()
             if after_flush:
                 self.transport.close()
             else:
@@ -296,6 +299,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if not self.keeps_alive:
             self._stops_reading = True
+            self._desk.outbox.flush()
             self.transport.close()
             return
         self._desk.wheel.watch(self, clock.monotonic() + IDLE_S)
@@ -364,6 +368,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Close when the client has read the answer: what it still sends would break it off."""
+        self._desk.outbox.flush()
         if self.transport.can_write_eof():
             self.transport.write_eof()
             self._desk.wheel.watch(self, clock.monotonic() + 2.0)

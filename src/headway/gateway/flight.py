@@ -508,7 +508,7 @@ class Flight:
             self.tower.land(self)
             return
         body = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
-        kept = Kept.of(self.status, self.headers, body, facts)
+        kept = Kept.of(self.status, self.headers, body, facts, is_stream=self.is_stream)
         now = clock.now()
         times = policies.freshness.times_of(kept, now)
         if times is None:

@@ -28,6 +28,7 @@ from .flight import Flight
 from .framing import Refusal, mark
 from .kept import Kept, register_kept
 from .listening import Listener
+from .outbox import Outbox
 from .plan import Plan
 from .routing import Question, Routing
 from .server import Server
@@ -57,7 +58,7 @@ class Gateway:
     def __init__(self, plan: Plan, *, store: Store | None = None) -> None:
         self.plan = plan
         self.store = _opened(plan) if store is None else store
-        self.wheel = TimerWheel()
+        self.wheel, self.outbox = TimerWheel(), Outbox()
         self.connections: set[ClientConnection] = set()
         self.flights: dict[bytes, Flight] = {}
         self.under_way = 0
@@ -120,7 +121,7 @@ class Gateway:
             known = before.get(spec.name)
             same = known is not None and known.spec == spec
             self._servers[spec.name] = (
-                known if same and known is not None else Server(spec, self.wheel)
+                known if same and known is not None else Server(spec, self.wheel, self.outbox)
             )
         for name, server in before.items():
             if self._servers.get(name) is not server:

@@ -23,12 +23,17 @@ class Kept:
 
     @classmethod
     def of(
-        cls, status: int, headers: list[tuple[bytes, bytes]], body: bytes, facts: AnswerFacts
+        cls,
+        status: int,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        facts: AnswerFacts,
+        *,
+        is_stream: bool,
     ) -> Kept:
         """An answer of *status* with the *headers* that travelled."""
-        if b"\n:" in body or b"\r:" in body or body.startswith(b":"):
-            is_stream = any(n == b"content-type" and b"event-stream" in v for n, v in headers)
-            body = without_comments(body) if is_stream else body
+        if is_stream and (b"\n:" in body or b"\r:" in body or body.startswith(b":")):
+            body = without_comments(body)
         head = b"%b%bcontent-length: %d\r\n" % (
             status_line(status),
             header_lines(lasting(headers)),

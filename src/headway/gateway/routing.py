@@ -30,7 +30,7 @@ from .transcript import Spoken, spoken_of
 Pairs = list[tuple[bytes, bytes]]
 
 MOST_HEADS: Final = 1024
-MOST_QUESTIONS: Final = 4096
+MOST_QUESTIONS: Final = 2048
 MOST_WAYS: Final = 1024
 MOST_LIMITED: Final = 10_000
 
@@ -131,7 +131,9 @@ class Routing:
         self._routes = [(route, Policies(route.rules, limits)) for route in plan.routes]
         self._rest = Policies(plan.rules, limits)
         self._askings: dict[tuple[Any, ...], Asking] = {}
+        # In two generations: the oldest of a long dictionary is dear to find.
         self._questions: dict[bytes, Question] = {}
+        self._older_questions: dict[bytes, Question] = {}
         self._ways: dict[tuple[Any, ...], Way | Refusal] = {}
 
     def asking(self, method: bytes, url: bytes, pairs: tuple[bytes, ...]) -> Asking:
@@ -155,10 +157,13 @@ class Routing:
         digest = raw_key(asking.number, body)
         known = self._questions.get(digest)
         if known is None:
+            known = self._older_questions.get(digest)
+        if known is None:
             understood = self._understood(asking, body, extra)
             if isinstance(understood, Refusal):
                 return understood
-            _make_room(self._questions, MOST_QUESTIONS)
+            if len(self._questions) >= MOST_QUESTIONS:
+                self._older_questions, self._questions = self._questions, {}
             known = self._questions[digest] = understood
         return known
 
@@ -305,5 +310,6 @@ def rewritten(body: bytes, facts: RequestFacts, destination: Destination) -> byt
 
 
 def _make_room(known: dict[Any, Any], most: int) -> None:
-    while len(known) >= most:
-        del known[next(iter(known))]
+    if len(known) >= most:
+        for oldest in list(known)[: most // 2]:
+            del known[oldest]

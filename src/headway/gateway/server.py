@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from .. import clock, events
 from .health import Health
+from .outbox import Outbox
 from .plan import Upstream
 from .upstream import Receiver, UpstreamConnection
 from .wheel import TimerWheel
@@ -62,11 +63,11 @@ class Address:
 class Server:
     """One upstream: gives connections, takes them back, and remembers failures."""
 
-    def __init__(self, spec: Upstream, wheel: TimerWheel) -> None:
+    def __init__(self, spec: Upstream, wheel: TimerWheel, outbox: Outbox) -> None:
         self.spec, self.name = spec, spec.name
         self.address, self.health = Address(spec.url), Health()
         self.open = 0
-        self._wheel = wheel
+        self._wheel, self._outbox = wheel, outbox
         self._idle: deque[UpstreamConnection] = deque()
         self._all: set[UpstreamConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
@@ -150,7 +151,7 @@ class Server:
         return connection
 
     def _new(self) -> UpstreamConnection:
-        connection = UpstreamConnection(self._wheel, self)
+        connection = UpstreamConnection(self._wheel, self._outbox, self)
         self._all.add(connection)
         return connection
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from .. import clock
+from .outbox import Outbox
 from .wheel import NEVER, TimerWheel
 
 MOST_HEAD_BYTES: Final = 256 * 1024
@@ -53,14 +54,23 @@ class UpstreamConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        *("_between_s", "_drained", "_home", "_is_head_request", "_parser", "_size", "_wheel"),
+        *(
+            "_between_s",
+            "_drained",
+            "_home",
+            "_is_head_request",
+            "_outbox",
+            "_parser",
+            "_size",
+            "_wheel",
+        ),
         *("due", "has_answered", "has_head", "headers", "is_chunked", "is_done", "is_over"),
         *("is_reading", "keeps_alive", "length", "pieces", "receiver", "status", "tick"),
         *("transport", "was_used"),
     )
 
-    def __init__(self, wheel: TimerWheel, home: Home) -> None:
-        self._wheel, self._home = wheel, home
+    def __init__(self, wheel: TimerWheel, outbox: Outbox, home: Home) -> None:
+        self._wheel, self._outbox, self._home = wheel, outbox, home
         self._parser: Any = HttpResponseParser(self)
         self.transport: Any = None
         self.receiver: Receiver | None = None
@@ -92,7 +102,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.keeps_alive, self._size = True, 0
         self.headers, self.pieces = [], []
         self._wheel.watch(self, due)
-        self.transport.write(request)
+        self._outbox.write(self.transport, request)
 
     def take(self) -> bytes:
         """The bytes of the body that have come."""

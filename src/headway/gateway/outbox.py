@@ -1,0 +1,36 @@
+"""What is to be written, gathered until all that came at once has been worked on.
+
+A system call in the midst of computing throws out what the processor had at hand: requests are
+understood side by side, and then written side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+
+class Writable(Protocol):
+    """A transport, as far as it is written to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Send *data*."""
+
+
+class Outbox:
+    """Writes at the end of the loop's present turn; belongs to one loop."""
+
+    def __init__(self) -> None:
+        self._pending: list[tuple[Writable, bytes]] = []
+
+    def write(self, transport: Writable, data: bytes) -> None:
+        """Write *data* to *transport*, after all that was written before."""
+        self._pending.append((transport, data))
+        if len(self._pending) == 1:
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write now what was gathered: somebody is about to close."""
+        pending, self._pending = self._pending, []
+        for transport, data in pending:
+            transport.write(data)
