@@ -36,9 +36,10 @@ log = logging.getLogger("headway.runs")
 FLUSH_S = 0.05
 MOST_WAITING = 200_000
 """If events come faster than they can be counted, those beyond this many are dropped."""
-BATCH = 256
-AT_A_TIME = 64
-TURN_S = 0.0005
+BATCH = 4096
+MOST_UNCOUNTED = 128
+"""Whoever brings more than so many at once counts them itself: handing the interpreter over to the
+thread that counts, and back, would cost more."""
 PATIENCE_S = 2.0
 """How long the end of a run waits for a disk that does not answer."""
 
@@ -108,13 +109,15 @@ class Run:
         if event.run == self._hearing:
             if len(self._heard) < MOST_WAITING:
                 self._heard.append(event)
+                if len(self._heard) >= MOST_UNCOUNTED:
+                    self._count()
             else:
                 with self._dropping:
                     self._dropped += 1
 
-    def _count(self, most: int = MOST_WAITING) -> None:
+    def _count(self) -> None:
         with self._counting:
-            for _ in range(min(most, len(self._heard))):
+            for _ in range(len(self._heard)):
                 event = self._heard.popleft()
                 self._unwritten.append(event)
                 self._tally.add(event)
@@ -129,16 +132,10 @@ class Run:
         while not is_over:
             is_over = self._stop.wait(FLUSH_S)
             try:
-                self._count_in_turns()
                 self.flush()
             except Exception:
                 log.exception("the recorder of run %s failed and goes on", self.id)
         self._journal.close()
-
-    def _count_in_turns(self) -> None:
-        """Count a few at a time: a thread that computes holds up the program it records."""
-        while len(self._heard) > AT_A_TIME and not self._stop.wait(TURN_S):
-            self._count(AT_A_TIME)
 
     def _start(self) -> None:
         _under_way.add(self)
