@@ -46,7 +46,16 @@ class Asking:
     """
 
     __slots__ = (
-        *("accept_encoding", "agent", "headers", "heads", "is_head", "is_model", "key_name"),
+        *(
+            "accept_encoding",
+            "agent",
+            "headers",
+            "heads",
+            "is_head",
+            "is_model",
+            "key_name",
+            "lacks_host",
+        ),
         *("may_repeat", "method", "named", "number", "path", "priority", "refusal", "requests"),
         *("shown_in", "tenant", "wire", "wishes"),
     )
@@ -63,6 +72,7 @@ class Asking:
     ) -> None:
         self.number = b"%d:" % next(_serial)
         self.headers = headers = _by_name(pairs)
+        self.lacks_host = "host" not in headers
         self.method, self.is_head = method, method == "HEAD"
         self.named, self.path = _named(url, servers)
         self.wire: Wire = wire_of(method, self.path)
@@ -78,6 +88,8 @@ class Asking:
         if plan.keys:
             self.shown_in, shown = _shown_key(headers)
             self.key_name, self.refusal = _admitted(plan.keys, shown)
+        if sum(name.lower() == b"host" for name, _ in pairs) > 1:
+            self.refusal = Refusal(400, "bad_request", "the request names two hosts")
         self.tenant = _tenant(plan, headers, url, self.key_name, secret)
         self.requests: dict[str, bytes] = {}
         self.heads: dict[str, bytes] = {}

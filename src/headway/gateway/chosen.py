@@ -16,7 +16,6 @@ from .plan import Plan, Rules
 from .planning import plan_of
 
 MOST_WORKERS: Final = 256
-DRAIN: Final = "30s"
 
 
 class Chosen(NamedTuple):
@@ -39,12 +38,13 @@ def choose(options: Options, environment: Mapping[str, str]) -> Chosen:
     path = Path(options.config) if options.config else None
     loaded, said = settings.load(path, environment), settings.load_gateway(path, environment)
     admin = said.admin if options.admin is None else options.admin
+    plan = plan_of(said, environment)
     return Chosen(
-        plan=_off(plan_of(said, environment)) if loaded.off else plan_of(said, environment),
+        plan=_off(plan) if loaded.off else plan,
         listen=host_and_port(options.listen or said.listen, "--listen"),
         admin=None if admin in (None, "off") else host_and_port(admin, "--admin"),
         workers=_workers(said.workers if options.workers is None else options.workers),
-        drain_s=_drain_s(options.drain or DRAIN),
+        drain_s=said.drain_s if options.drain is None else _drain_s(options.drain),
         log_levels=options.log_levels or loaded.log or "warning",
     )
 
@@ -83,7 +83,7 @@ def what_needs_a_restart(before: Chosen, now: Chosen) -> Iterator[str]:
         "where it listens": (before.listen, now.listen),
         "where the admin side listens": (before.admin, now.admin),
         "the number of workers": (before.workers, now.workers),
-        "how long it drains": (before.drain_s, now.drain_s),
+        "what is logged": (before.log_levels, now.log_levels),
         "the store": (before.plan.store, now.plan.store),
         "the memory of the store": (before.plan.memory_bytes, now.plan.memory_bytes),
     }

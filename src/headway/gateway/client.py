@@ -14,7 +14,7 @@ from .exchange import Exchange
 from .framing import Refusal
 from .outbox import Outbox
 from .plan import Plan
-from .server import without_delay
+from .sockets import reset, without_delay
 from .wheel import NEVER, TimerWheel
 
 log = logging.getLogger("headway.gateway")
@@ -80,7 +80,17 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        *("_body", "_came", "_exchange", "_extra", "_desk", "_has_head", "_is_reading"),
+        *(
+            "_body",
+            "_came",
+            "_exchange",
+            "_extra",
+            "_framed",
+            "_desk",
+            "_has_head",
+            "_is_new",
+            "_is_reading",
+        ),
         *("_method", "_pairs", "_parser", "_size", "_url", "_waiting", "due", "is_over"),
         *("is_slow", "keeps_alive", "takes_chunks", "tick", "transport", "_stops_reading"),
     )
@@ -93,8 +103,8 @@ class ClientConnection(asyncio.Protocol):
         self._waiting: deque[tuple[Any, ...]] = deque()
         self.due, self.tick, self.is_over = NEVER, 0, False
         self.is_slow = self._has_head = self._stops_reading = False
-        self.keeps_alive = self.takes_chunks = self._is_reading = True
-        self._size = self._came = 0
+        self.keeps_alive = self.takes_chunks = self._is_reading = self._is_new = True
+        self._size = self._came = self._framed = 0
         self._url = self._method = b""
         self._pairs: list[bytes] = []
         self._extra: list[tuple[bytes, bytes]] = []
@@ -126,19 +136,25 @@ class ClientConnection(asyncio.Protocol):
                     return
                 self._turn_away(Refusal(400, "bad_request", f"that is no HTTP/1.1: {wrong}"))
             return
-        if self._exchange is None and not self._stops_reading:
+        if self._has_head or self._size or self._exchange is None:
             self._bound(len(data))
 
-    def _bound(self, size: int) -> None:
+    def _bound(self, came: int) -> None:
         """Count what has come of a request that is not whole."""
-        if not self._has_head:
-            if not (self._url or self._pairs or self._size):
-                self._size = 0  # nothing of a request yet
-            self._size += size
+        if self._stops_reading:
+            return
+        if self._has_head:
+            self._framed += came
+            # Each byte of a body may have its own chunk; more than that is no body any more.
+            if self._framed > MOST_HEAD_BYTES + 9 * self._size:
+                message = f"what surrounds the body is longer than {MOST_HEAD_BYTES} bytes"
+                self._turn_away(Refusal(400, "bad_request", message))
+            elif self._exchange is None:
+                self._desk.wheel.watch(self, clock.monotonic() + BODY_S)
+        else:
+            self._size += came
             if self._size > MOST_HEAD_BYTES:
                 self._head_too_large()
-        else:
-            self._desk.wheel.watch(self, clock.monotonic() + BODY_S)
 
     def pause_writing(self) -> None:
         self.is_slow = True
@@ -167,6 +183,8 @@ class ClientConnection(asyncio.Protocol):
         """A time-out: of the exchange under way, or of a request that does not come."""
         if self._exchange is not None:
             self._exchange.ran_out()
+        elif self._stops_reading:
+            self.transport.abort()
         elif self._has_head or self._url or self._size:
             self._turn_away(Refusal(408, "request_timeout", "the request did not come in time"))
         else:
@@ -214,11 +232,21 @@ class ClientConnection(asyncio.Protocol):
         elif self._method == b"CONNECT" or not self._url:
             message = f"{self._method.decode()} is not served here"
             self._turn_away(Refusal(501, "no_tunnel", message))
+        elif not self._is_version_served(parser.get_http_version()):
+            message = "speak HTTP/1.1, or HTTP/1.0 without transfer-encoding"
+            self._turn_away(Refusal(400, "bad_request", message))
         else:
-            self._size = 0
+            self._size = self._framed = 0
             for name in self._pairs[::2]:
                 if len(name) == 6 and name.lower() == b"expect":
                     self._continue()
+
+    def _is_version_served(self, version: str) -> bool:
+        self._is_new = version == "1.1"
+        if self._is_new:
+            return True
+        chunked = any(name.lower() == b"transfer-encoding" for name in self._pairs[::2])
+        return version == "1.0" and not chunked
 
     def on_body(self, data: bytes) -> None:
         if not self._stops_reading:
@@ -233,10 +261,10 @@ class ClientConnection(asyncio.Protocol):
             return
         pieces, self._body = self._body, []
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        keeps_alive = self._parser.should_keep_alive()
-        is_new = self._parser.get_http_version() != "1.0"
+        # Version 1.0 ends an answer with its connection: it is not worth keeping.
+        keeps_alive = self._is_new and self._parser.should_keep_alive()
         pairs = tuple(self._pairs)
-        request = (self._method, self._url, pairs, self._extra, body, keeps_alive, is_new)
+        request = (self._method, self._url, pairs, self._extra, body, keeps_alive, self._is_new)
         self._url, self._pairs, self._extra, self._size = b"", [], [], 0
         self._has_head = False
         if self._exchange is not None:
@@ -290,7 +318,7 @@ class ClientConnection(asyncio.Protocol):
             if after_flush:
                 self.transport.close()
             else:
-                self.transport.abort()
+                reset(self.transport)
 
     def is_answered(self, exchange: Exchange | None) -> None:
         """The request under way has its answer: go on to the next one."""

@@ -194,7 +194,7 @@ class Flight:
         if connection is not None:
             self.on_connection(connection)
         else:
-            self._give_up = server.connect(self)
+            self._give_up = server.connect(self, self._destination.timeouts.connect_s)
 
     def on_connection(self, connection: UpstreamConnection) -> None:
         """Send the request on it."""
@@ -246,8 +246,14 @@ class Flight:
     def _lost(self, refusal: Refusal, *, was_sent: bool) -> None:
         """An attempt without an answer: once more, or the next server, or the end."""
         self._leave_limit()
-        if not self._again(None, refusal.reason, may=self.question.may_repeat or not was_sent):
+        if not self._again(None, refusal.reason, may=not was_sent or self._may_repeat()):
             self._fail(refusal)
+
+    def _may_repeat(self) -> bool:
+        """Whether it can be sent once more without harm, also if it may have reached the server."""
+        if self.question.may_repeat:
+            return True
+        return bool(self.readers) and b"idempotency-key" in self.readers[0].extra_lines.lower()
 
     def _again(self, asked_s: float | None, why: str, *, may: bool) -> bool:
         """Whether the question is asked again: here after a while, or at the next server."""
@@ -315,7 +321,7 @@ class Flight:
         asked_s = float("inf") if said == "false" else asked_wait_s(headers)
         self._leave_limit()
         self.connection = None
-        if not self._again(asked_s, f"status {status}", may=self.question.may_repeat):
+        if not self._again(asked_s, f"status {status}", may=self._may_repeat()):
             self.connection = connection
             return False
         connection.discard()
@@ -502,8 +508,9 @@ class Flight:
     def _keep_and_land(self) -> None:
         """Keep the answer if it may be, before nobody can join it any more."""
         facts = self.facts
-        may_keep = self.is_recorded and self._at == 0 and facts is not None and facts.may_keep
         policies = self.question.way.policies
+        fits = self.is_recorded and self.size <= policies.rules.max_kept_bytes
+        may_keep = fits and self._at == 0 and facts is not None and facts.may_keep
         if not may_keep or policies.freshness is None or facts is None:
             self.tower.land(self)
             return

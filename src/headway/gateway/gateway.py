@@ -39,6 +39,7 @@ log = logging.getLogger("headway.gateway")
 
 LEASE_S = 2.0
 """So long after a process died may others wait for what it had begun; the living renew theirs."""
+NO_HOST = Refusal(400, "bad_request", "the request names no host")
 NOT_KEPT = Refusal(
     504, "not_kept", "nothing is kept for this request, and it said cache-control: only-if-cached"
 )
@@ -200,10 +201,10 @@ class Gateway:
         """Answer a whole request of *client*, now or when the answer comes."""
         routing = self._routing
         asking = routing.asking(method, url, pairs)
-        if asking.refusal is not None:
-            self._refuse(client, asking, asking.refusal)
+        if asking.refusal is not None or (asking.lacks_host and client.takes_chunks):
+            self._refuse(client, asking, asking.refusal or NO_HOST)
             return
-        question = routing.question(asking, body, extra)
+        question = routing.question(asking, body)
         if isinstance(question, Refusal):
             self._refuse(client, asking, question)
             return
@@ -380,6 +381,8 @@ class Gateway:
 
     def _refuse(self, client: ClientConnection, asking: Asking, refusal: Refusal) -> None:
         self.refused(refusal)
+        if refusal.status == 400:  # where the next request begins is not to be relied on
+            client.close_after()
         client.refuse(refusal, has_body=not asking.is_head)
         client.is_answered(None)
 

@@ -72,7 +72,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         every: Keep and share answers of requests that sample, too.
         share: Identical repeatable requests in flight are one request.
         attempts: How often to ask one upstream in all, before the first byte.
-        retry_share: At most this share of requests is repeated (the budget of retries).
+        first_wait_s: Before the second attempt, about; doubled before each one after it.
+        max_wait_s: No single wait is longer; a server that asks for more is not asked again.
+        retry_share: At most this share of requests is repeated (the budget of retries); None is no
+            bound.
         passes_over: An upstream that failed several times in a row is not asked for a while.
         max_kept_bytes: Larger answers pass and are not kept.
     """
@@ -84,7 +87,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 3
     first_wait_s: float = 0.2
     max_wait_s: float = 30.0
-    retry_share: float = 0.2
+    retry_share: float | None = 0.2
     limits: Limits = Limits()
     passes_over: bool = True
     max_kept_bytes: int = MOST_KEPT_BYTES

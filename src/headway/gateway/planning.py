@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from hashlib import sha256
-from typing import Final
 
 from ..errors import BadSetup
 from ..settings.gateway_settings import (
@@ -20,9 +19,6 @@ from ..settings.gateway_settings import (
 from ..settings.wrong_value import title
 from .plan import ClientKey, Limits, Plan, Route, Rules, Target, Timeouts, Upstream
 
-_NO_BOUND: Final = 1_000_000.0
-"""A share that lets all be repeated; infinity does not survive the way to a worker as JSON."""
-
 
 def plan_of(settings: GatewaySettings, environment: Mapping[str, str]) -> Plan:
     """What the gateway does by *settings*, credentials filled in from *environment*.
@@ -35,7 +31,6 @@ def plan_of(settings: GatewaySettings, environment: Mapping[str, str]) -> Plan:
             are the same.
     """
     usual = settings.rules.timeouts
-    most_body = settings.max_body_bytes
     return Plan(
         upstreams=tuple(
             _upstream(name, spec, _timeouts(usual), settings.written, environment)
@@ -44,7 +39,7 @@ def plan_of(settings: GatewaySettings, environment: Mapping[str, str]) -> Plan:
         routes=tuple(_routes(settings)),
         rules=_rules(settings.rules, usual),
         keys=_keys(settings.keys, settings.written, environment),
-        max_body_bytes=sys.maxsize if most_body is None else most_body,
+        max_body_bytes=_bytes(settings.max_body_bytes),
         namespace=settings.namespace or None,
         store=settings.store or "memory",
         memory_bytes=settings.memory_bytes,
@@ -68,7 +63,7 @@ def _upstream(
         provider=spec.provider,
         key=None if spec.key_env is None else _secret(spec.key_env, at, written, environment),
         key_header=spec.key_header,
-        probe=spec.probe,
+        probe=spec.probe or "",
         timeouts=timeouts,
     )
 
@@ -151,10 +146,15 @@ def _rules(rules: RuleSettings, usual: TimeoutSettings) -> Rules:
     limits = rules.limits
     return Rules(
         ttl_s=rules.cache_s,
+        jitter=rules.jitter,
         every=rules.every,
         share=rules.share,
         attempts=rules.attempts,
-        retry_share=_NO_BOUND if rules.retry_share is None else rules.retry_share,
+        first_wait_s=rules.first_wait_s,
+        max_wait_s=rules.max_wait_s,
+        retry_share=rules.retry_share,
+        passes_over=rules.passes_over,
+        max_kept_bytes=_bytes(rules.max_kept_bytes),
         limits=Limits(
             at_once=limits.at_once,
             per_minute=limits.per_minute,
@@ -163,6 +163,10 @@ def _rules(rules: RuleSettings, usual: TimeoutSettings) -> Rules:
         ),
         timeouts=None if rules.timeouts == usual else _timeouts(rules.timeouts),
     )
+
+
+def _bytes(most: int | None) -> int:
+    return sys.maxsize if most is None else most
 
 
 def _timeouts(timeouts: TimeoutSettings) -> Timeouts:

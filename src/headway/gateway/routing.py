@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from math import inf
 from typing import Any, Final
 
 import msgspec
@@ -20,14 +21,13 @@ from ..policies.freshness import Freshness
 from ..policies.retry_budget import RetryBudget
 from ..wire.exchange import RequestFacts, read_request
 from ..wire.key import canonical_key, head_part, raw_key
+from ..wire.rewriting import with_model
 from .agents import agent_of
 from .asking import Asking
 from .framing import Refusal
 from .plan import Limits, Plan, Route, Rules, Target, Timeouts
 from .server import Server
 from .transcript import Spoken, spoken_of
-
-Pairs = list[tuple[bytes, bytes]]
 
 MOST_HEADS: Final = 1024
 MOST_QUESTIONS: Final = 2048
@@ -47,7 +47,8 @@ class Policies:
         self.retry = Retry(
             rules.attempts, on=Exception, first_wait=rules.first_wait_s, max_wait=rules.max_wait_s
         )
-        self.budget = RetryBudget(rules.retry_share) if rules.attempts > 1 else None
+        share = inf if rules.retry_share is None else rules.retry_share
+        self.budget = RetryBudget(share) if rules.attempts > 1 else None
         self.is_limited = rules.limits.at_once is not None or rules.limits.per_minute is not None
         self._limits = limits
 
@@ -107,7 +108,7 @@ class Question(msgspec.Struct, frozen=True):
         agent: Who asks, as far as that can be told; None also if nobody listened.
         spoken: What it tells of its conversation, if somebody listened.
         operation: Its name on receipts.
-        may_repeat: It can be sent once more without harm.
+        may_repeat: It can be sent once more without harm, even without an idempotency key.
     """
 
     facts: RequestFacts
@@ -152,14 +153,14 @@ class Routing:
             )
         return known
 
-    def question(self, asking: Asking, body: bytes, extra: Pairs) -> Question | Refusal:
-        """The request understood, or why it cannot go anywhere; *extra* are its own headers."""
+    def question(self, asking: Asking, body: bytes) -> Question | Refusal:
+        """The request understood, or why it cannot go anywhere."""
         digest = raw_key(asking.number, body)
         known = self._questions.get(digest)
         if known is None:
             known = self._older_questions.get(digest)
         if known is None:
-            understood = self._understood(asking, body, extra)
+            understood = self._understood(asking, body)
             if isinstance(understood, Refusal):
                 return understood
             if len(self._questions) >= MOST_QUESTIONS:
@@ -167,13 +168,13 @@ class Routing:
             known = self._questions[digest] = understood
         return known
 
-    def _understood(self, asking: Asking, body: bytes, extra: Pairs) -> Question | Refusal:
+    def _understood(self, asking: Asking, body: bytes) -> Question | Refusal:
         facts = read_request(asking.method, asking.path, asking.headers, body)
         way = self.way(asking, facts.model)
         if isinstance(way, Refusal):
             return way
         first, rules = way.destinations[0], way.policies.rules
-        key, why = (_key(asking, facts, first) if asking.is_model else None), None
+        key, why = (_key(asking, facts, body, first) if asking.is_model else None), None
         digest = None if key is None else key.hex()
         if way.policies.keeps or rules.share:
             why = _why_not(asking, facts, key, every=rules.every)
@@ -192,7 +193,7 @@ class Routing:
             why_bypassed=why,
             way=way,
             operation=_name(asking, facts, first.server),
-            may_repeat=_may_repeat(asking, facts, extra),
+            may_repeat=_may_repeat(asking, facts),
         )
 
     def way(self, asking: Asking, model: str | None) -> Way | Refusal:
@@ -250,7 +251,9 @@ def _fits(route: Route, path: str, model: str | None) -> bool:
     return not route.model or (model is not None and fnmatchcase(model, route.model))
 
 
-def _key(asking: Asking, facts: RequestFacts, destination: Destination) -> bytes | None:
+def _key(
+    asking: Asking, facts: RequestFacts, body: bytes, destination: Destination
+) -> bytes | None:
     """The key of a question to the server and model that answer it, whatever it calls them."""
     server = destination.server
     head = asking.heads.get(server.name)
@@ -261,8 +264,9 @@ def _key(asking: Asking, facts: RequestFacts, destination: Destination) -> bytes
         )
         # Bytes are kept as they came, so they suit those who accept the same encodings.
         head = asking.heads[server.name] = b"%b%b\0" % (head, asking.accept_encoding.encode())
-    if destination.model is not None and destination.model != facts.model:
-        head = b"%b%b\0" % (head, destination.model.encode("utf-8", "surrogatepass"))
+    sent = rewritten(body, facts, destination)
+    if sent is not body:  # the same as if it had been asked by that name
+        facts = read_request(asking.method, asking.path, asking.headers, sent)
     return canonical_key(head, facts)
 
 
@@ -290,9 +294,7 @@ def _why_not(asking: Asking, facts: RequestFacts, key: bytes | None, *, every: b
     return facts.why_not
 
 
-def _may_repeat(asking: Asking, facts: RequestFacts, extra: Pairs) -> bool:
-    if any(name.lower() == b"idempotency-key" for name, _ in extra):
-        return True
+def _may_repeat(asking: Asking, facts: RequestFacts) -> bool:
     body = facts.body
     return asking.may_repeat and not (isinstance(body, dict) and body.get("store") is True)
 
@@ -301,8 +303,6 @@ def rewritten(body: bytes, facts: RequestFacts, destination: Destination) -> byt
     """The body to send: as it came, but for the name of the model where that is another."""
     if destination.model is None or destination.model == facts.model or not body:
         return body
-    from ..wire.rewriting import with_model
-
     try:
         return with_model(body, facts, destination.model)
     except ValueError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -105,14 +104,14 @@ class Server:
         """How many stand."""
         return len(self._all)
 
-    def connect(self, who: Connector) -> Callable[[], object]:
+    def connect(self, who: Connector, within_s: float | None) -> Callable[[], object]:
         """Make a connection for *who*; what it gives back, called, gives up."""
-        task = asyncio.get_running_loop().create_task(self._connect(who))
+        task = asyncio.get_running_loop().create_task(self._connect(who, within_s))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
         return task.cancel
 
-    async def _connect(self, who: Connector) -> None:
+    async def _connect(self, who: Connector, limit_s: float | None) -> None:
         is_late = False
 
         def too_late() -> None:
@@ -121,7 +120,6 @@ class Server:
             connecting.cancel()
 
         connecting = asyncio.ensure_future(self._connected())
-        limit_s = self.spec.timeouts.connect_s
         timer = None if limit_s is None else clock.call_later(limit_s, too_late)
         try:
             connection = await connecting
@@ -222,7 +220,7 @@ class _Probe(Receiver, Connector):
         self._server, self._done = server, done
 
     def begin(self) -> None:
-        self._server.connect(self)
+        self._server.connect(self, PROBE_S)
 
     def on_connection(self, connection: UpstreamConnection) -> None:
         address = self._server.address
@@ -254,10 +252,3 @@ def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def without_delay(transport: asyncio.BaseTransport) -> None:
-    """Send small pieces at once: asyncio does so only for sockets that name their protocol."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -9,6 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from .. import clock
 from .outbox import Outbox
+from .sockets import without_delay
 from .wheel import NEVER, TimerWheel
 
 MOST_HEAD_BYTES: Final = 256 * 1024
@@ -169,6 +170,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        without_delay(transport)
 
     def data_received(self, data: bytes) -> None:
         receiver = self.receiver
