@@ -78,9 +78,10 @@ class Asked:
 
     @property
     def headers(self) -> dict[str, str]:
-        key = {"authorization": f"Bearer {self.tenant}"}
+        key = {"x-headway-key": self.tenant, "authorization": f"Bearer {self.tenant}"}
         if self.wire == "messages":
-            key = {"x-api-key": self.tenant, "anthropic-version": "2023-06-01"}
+            own = {"x-headway-key": self.tenant, "x-api-key": self.tenant}
+            key = {**own, "anthropic-version": "2023-06-01"}
         return {**key, "content-type": "application/json"}
 
     @property
