@@ -180,7 +180,8 @@ class Routing:
             why = _why_not(asking, facts, key, every=rules.every)
         agent = spoken = None
         if events.listeners and asking.is_model:
-            spoken = spoken_of(facts)
+            is_named = bool(asking.agent or asking.key_name)
+            spoken = spoken_of(facts, names_speaker=not is_named)
             agent = agent_of(asking.headers, asking.key_name, spoken)
         if why is not None or not (way.policies.keeps or rules.share):
             key = None

@@ -71,14 +71,18 @@ class Spoken(msgspec.Struct, frozen=True):
     results: tuple[Brought, ...] = ()
 
 
-def spoken_of(facts: RequestFacts) -> Spoken:
-    """What a request tells; nothing without its body."""
+def spoken_of(facts: RequestFacts, *, names_speaker: bool = True) -> Spoken:
+    """What a request tells; nothing without its body.
+
+    Args:
+        names_speaker: Whether the system prompt is to be read: it is long, and often new.
+    """
     wire = facts.wire
     if wire not in _LISTS:
         return _NOTHING
     body = as_object(facts.body)
     messages = as_list(body.get(_LISTS[wire]))
-    prompt = _prompt(wire, body, messages)
+    prompt = _prompt(wire, body, messages) if names_speaker else ""
     speaker = _fingerprint(_ends(prompt)) if prompt else None
     results = _RESULTS[wire](messages) if _may_bring(wire, messages) else ()
     return Spoken(speaker, _task(body, messages), tuple(results))
