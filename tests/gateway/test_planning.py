@@ -16,7 +16,7 @@ from headway import BadSetup
 from headway.gateway.gateway import Gateway
 from headway.gateway.plan import ClientKey, Limits, Plan, Route, Rules, Target, Timeouts, Upstream
 from headway.gateway.planning import plan_of
-from headway.policies.retry_budget import RetryBudget
+from headway.gateway.routing import Policies
 from headway.settings import load_gateway
 from headway.settings.gateway_settings import GatewaySettings, RouteSettings, RuleSettings
 from headway.testing.provider import Provider
@@ -50,8 +50,13 @@ def test_all_that_is_said_is_in_the_plan(tmp_path: Path) -> None:
     cache = "2m"
     share = false
     every = true
+    jitter = 0.1
+    max_kept = "1MB"
     attempts = 4
+    first_wait = "50ms"
+    max_wait = "5s"
     retry_share = 0.5
+    passes_over = false
     timeouts = { connect = "1s", first_byte = "2s", between_chunks = "3s", total = "4s" }
     limits = { at_once = 1, per_minute = 2, burst = 3, max_waiting = 4 }
     [gateway.upstreams.mine]
@@ -77,10 +82,15 @@ def test_all_that_is_said_is_in_the_plan(tmp_path: Path) -> None:
         ),
         rules=Rules(
             ttl_s=120.0,
+            jitter=0.1,
             every=True,
             share=False,
             attempts=4,
+            first_wait_s=0.05,
+            max_wait_s=5.0,
             retry_share=0.5,
+            passes_over=False,
+            max_kept_bytes=1_000_000,
             limits=Limits(at_once=1, per_minute=2.0, burst=3, max_waiting=4),
         ),
         keys=(ClientKey("team-a", sha256(b"hw-a").hexdigest()),),
@@ -98,19 +108,29 @@ def test_everything_can_be_switched_off(tmp_path: Path) -> None:
     cache = "off"
     share = false
     attempts = 1
+    max_kept = "off"
+    first_wait = 0
     retry_share = "off"
+    passes_over = false
     timeouts = "off"
     limits = "off"
+    [gateway.upstreams.a]
+    url = "http://h"
+    probe = "off"
+    [gateway.upstreams.b]
+    url = "http://h"
     """
     off = plan(tmp_path, text)
     nothing = Timeouts(connect_s=None, first_byte_s=None, between_chunks_s=None)
     assert [upstream.timeouts for upstream in off.upstreams] == [nothing, nothing]
-    assert off.max_body_bytes == sys.maxsize
+    assert [upstream.probe for upstream in off.upstreams] == ["", "/models"]
     rules = off.rules
+    assert off.max_body_bytes == rules.max_kept_bytes == sys.maxsize
+    assert (rules.first_wait_s, rules.passes_over, rules.retry_share) == (0.0, False, None)
     assert (rules.ttl_s, rules.share, rules.attempts) == (None, False, 1)
     assert rules.limits == Limits(max_waiting=None)
-    budget = RetryBudget(rules.retry_share, least_per_second=0)
-    budget.asked()
+    budget = Policies(rules=Rules(retry_share=None), limits={}).budget
+    assert budget is not None
     assert all(budget.may_repeat() for _ in range(10_000))
     assert msgspec.json.decode(msgspec.json.encode(off), type=Plan) == off
 

@@ -83,6 +83,7 @@ def what_needs_a_restart(before: Chosen, now: Chosen) -> Iterator[str]:
         "where it listens": (before.listen, now.listen),
         "where the admin side listens": (before.admin, now.admin),
         "the number of workers": (before.workers, now.workers),
+        "how long it drains": (before.drain_s, now.drain_s),
         "what is logged": (before.log_levels, now.log_levels),
         "the store": (before.plan.store, now.plan.store),
         "the memory of the store": (before.plan.memory_bytes, now.plan.memory_bytes),

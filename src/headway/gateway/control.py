@@ -65,7 +65,7 @@ class Reported(msgspec.Struct, frozen=True, tag=True):
 
 
 class Leaving(msgspec.Struct, frozen=True, tag=True):
-    """From a worker: somebody asked me to end; I accept no more."""
+    """From a worker: somebody asked me to end; say how long I may take."""
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
@@ -116,6 +116,10 @@ class Channel(Generic[Said, Heard]):
             await self._writer.drain()
         except OSError:
             pass  # the other end is gone
+
+    def abort(self) -> None:
+        """Close this end at once: whoever is at the other may never read what was said."""
+        self._writer.transport.abort()
 
     async def aclose(self) -> None:
         """Close this end, once what was said is sent."""

@@ -44,11 +44,13 @@ class Seat:
         sock: socket.socket,
         on_last_figures: Callable[[Snapshot], object],
         log_levels: str = "",
+        drain_s: float = 30.0,
     ) -> None:
         self.name, self.plan = name, plan
         self.worker: WorkerProcess | None = None
         self._on_last_figures = on_last_figures
-        self._sock, self._address, self._log_levels = sock, address_of(sock), log_levels
+        self._sock, self._address = sock, address_of(sock)
+        self._log_levels, self._drain_s = log_levels, drain_s
         self._leaving: list[WorkerProcess] = []
         self._ending = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
@@ -92,6 +94,7 @@ class Seat:
             if worker.is_leaving:
                 log.warning("worker %s (%d) leaves; another takes over", self.name, worker.pid)
                 self._leaving.append(worker)
+                worker.drain(self._drain_s)
             else:
                 is_quick = clock.monotonic() - begun < QUICK_S
                 quick_ends = quick_ends + 1 if is_quick else 1
@@ -99,10 +102,10 @@ class Seat:
             worker = await self._next()
 
     async def _mourn(self, worker: WorkerProcess, wait_s: float) -> None:
+        self._remember(worker)
         how = worker.why_failed or how_it_ended(await worker.ended())
         then = f"in {wait_s:g} s" if wait_s else "now"
         log.warning("worker %s (%d) %s; another starts %s", self.name, worker.pid, how, then)
-        self._remember(worker)
         if wait_s > LONG_WAIT_S:
             self._sock.close()
         await self._pause(wait_s)
@@ -156,7 +159,7 @@ class Seat:
         self._end()
         await asyncio.gather(*(worker.aclose() for worker in self.everybody()))
         if self._keeping is not None:
-            await self._keeping
+            await asyncio.wait({self._keeping})  # whoever gives up waiting does not cancel it
 
     def _end(self) -> None:
         self._ending.set()

@@ -12,8 +12,9 @@ from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
+import msgspec
+
 from .. import clock
-from ..errors import HeadwayError
 from ..settings import switch_logging
 from .addresses import HostPort, address_of, listening, listening_together
 from .chosen import Chosen, choose, what_needs_a_restart
@@ -157,11 +158,15 @@ class Up:
     async def _problem_of_reload(self) -> str | None:
         try:
             chosen = self._again()
-            problem = await self._crew.reload(chosen.plan)
-        except (HeadwayError, OSError) as wrong:
+            first = self._chosen.plan  # the store stays, also that of workers to come
+            plan = msgspec.structs.replace(
+                chosen.plan, store=first.store, memory_bytes=first.memory_bytes
+            )
+            problem = await self._crew.reload(plan)
+        except Exception as wrong:  # whatever it is, the old plan serves on
             return str(wrong)
         if problem is None:
-            self.plan = chosen.plan
+            self.plan = plan
             _tell(sys.stderr, "reloaded")
             for what in what_needs_a_restart(self._chosen, chosen):
                 _tell(sys.stderr, f"{what} changed, which needs a restart")
@@ -204,7 +209,7 @@ def _crew(chosen: Chosen) -> tuple[HostPort, Crew]:
 
     sockets = listening_together(chosen.listen, chosen.workers, "--listen")
     listen = HostPort(chosen.listen.host, address_of(sockets[0]).port)
-    return listen, Workers(chosen.plan, sockets, chosen.log_levels)
+    return listen, Workers(chosen.plan, sockets, chosen.log_levels, drain_s=chosen.drain_s)
 
 
 def _admin_server() -> type[AdminServer]:

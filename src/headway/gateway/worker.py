@@ -7,11 +7,11 @@ inherited files. It ends when its parent does.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Final
 
 from ..errors import HeadwayError
 from ..settings import switch_logging
@@ -35,8 +35,7 @@ from .loops import new_loop
 from .plan import Plan
 from .serving import Serving
 
-ALONE_DRAIN_S: Final = 30.0
-"""How long a worker that somebody else than its parent asks to end finishes what is under way."""
+log = logging.getLogger("headway.gateway")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -104,34 +103,40 @@ class Worker:
     def _do(self, said: ToWorker) -> None:
         match said:
             case Ask(number):
-                self._channel.say(Reported(number, self._serving.report()))
+                self._report(number)
             case Reload(number, plan):
                 self._channel.say(Reloaded(number, self._why_not_reloaded(plan)))
             case Drain(within_s):
                 self._drain(within_s)
 
+    def _report(self, number: int) -> None:
+        try:
+            self._channel.say(Reported(number, self._serving.report()))
+        except Exception:  # figures are not worth a client's connection
+            log.exception("no report can be made")
+
     def _why_not_reloaded(self, plan: Plan) -> str | None:
         try:
             self._serving.reload(plan)
-        except (HeadwayError, OSError) as wrong:
+        except Exception as wrong:  # whatever it is, the old plan serves on
             return str(wrong)
         return None
 
     def _leave(self) -> None:
-        """Somebody wants this worker to go; the parent starts another at once."""
-        if self._draining is None:
-            self._channel.say(Leaving())
-            self._drain(ALONE_DRAIN_S)
+        """Somebody wants this worker to go: the parent starts another, and lets this one drain."""
+        self._channel.say(Leaving())
 
     def _drain(self, within_s: float) -> None:
         if self._draining is None:
             self._draining = asyncio.get_running_loop().create_task(self._drained(within_s))
 
     async def _drained(self, within_s: float) -> None:
-        is_clean = await self._serving.drain(within_s)
-        self._channel.say(Ended(is_clean, self._serving.report()))
-        await self._channel.flushed()
-        self._over.set()
+        try:
+            is_clean = await self._serving.drain(within_s)
+            self._channel.say(Ended(is_clean, self._serving.report()))
+            await self._channel.flushed()
+        finally:
+            self._over.set()
 
 
 if __name__ == "__main__":

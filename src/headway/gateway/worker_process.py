@@ -75,10 +75,17 @@ class WorkerProcess:
         return answer.report if isinstance(answer, Reported) else None
 
     async def reload(self, plan: Plan, within_s: float) -> str | None:
-        """Let it serve by *plan*; why it does not."""
+        """Let it serve by *plan*; why it will not.
+
+        One that says nothing in time has heard of it all the same, or is no more.
+        """
         number = next(self._numbers)
         answer = await self._answer(Reload(number, plan), number, within_s)
-        return answer.why if isinstance(answer, Reloaded) else f"no word within {within_s:g} s"
+        if isinstance(answer, Reloaded):
+            return answer.why
+        if not self.is_over:
+            log.warning("worker %s (%d) is late with the new plan", self.name, self.pid)
+        return None
 
     async def _answer(
         self, question: ToWorker, number: int, within_s: float
@@ -109,7 +116,7 @@ class WorkerProcess:
         finally:
             for number in self._asked:
                 self._resolve(number, None)
-            await self._channel.aclose()
+            self._channel.abort()
         return await self._gone()
 
     def _take(self, said: FromWorker) -> None:
@@ -170,7 +177,7 @@ class WorkerProcess:
 
     async def aclose(self) -> None:
         """End it at once, whatever is under way."""
-        await self._channel.aclose()
+        self._channel.abort()
         await self.ended()
 
 

@@ -30,12 +30,23 @@ class Workers:
 
     ``await start()``; a worker that died is replaced. Answers in memory, and questions asked at
     once, are shared within one worker only.
+
+    Args:
+        drain_s: how long a worker that somebody asks to end finishes what is under way.
     """
 
-    def __init__(self, plan: Plan, sockets: Sequence[socket.socket], log_levels: str = "") -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        sockets: Sequence[socket.socket],
+        log_levels: str = "",
+        *,
+        drain_s: float = 30.0,
+    ) -> None:
         self._past: list[Snapshot] = []
+        self._plan = plan
         self._seats = [
-            Seat(str(number), plan, sock, self._keep_figures, log_levels)
+            Seat(str(number), plan, sock, self._keep_figures, log_levels, drain_s)
             for number, sock in enumerate(sockets, 1)
         ]
 
@@ -58,13 +69,20 @@ class Workers:
             raise wrong[0]
 
     async def reload(self, plan: Plan) -> str | None:
-        """New requests by the new plan; what kept a worker from it."""
+        """New requests by the new plan; if a worker refuses it, why, and then all keep the old."""
+        whys = await self._tell(plan)
+        if not whys:
+            self._plan = plan
+            return None
+        await self._tell(self._plan)
+        return "; ".join(whys)
+
+    async def _tell(self, plan: Plan) -> list[str]:
         for seat in self._seats:
             seat.plan = plan
         workers = [worker for seat in self._seats if (worker := seat.worker) is not None]
         said = await asyncio.gather(*(worker.reload(plan, RELOAD_S) for worker in workers))
-        whys = [f"worker {worker.name}: {why}" for worker, why in zip(workers, said) if why]
-        return "; ".join(whys) or None
+        return [f"worker {worker.name}: {why}" for worker, why in zip(workers, said) if why]
 
     async def reports(self) -> Reports:
         """How they fare, from those who say so within a second."""

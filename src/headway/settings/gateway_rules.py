@@ -27,10 +27,15 @@ LIMITS: Final = {
 }
 SINGLE: Final = {
     "cache": or_off(values.SECONDS._replace(kept_as="cache_s")),
+    "jitter": values.JITTER,
+    "max_kept": or_off(values.SIZE._replace(kept_as="max_kept_bytes")),
     "share": values.YES_OR_NO,
     "every": values.YES_OR_NO,
     "attempts": whole(1),
+    "first_wait": values.WAIT._replace(kept_as="first_wait_s"),
+    "max_wait": values.WAIT._replace(kept_as="max_wait_s"),
     "retry_share": or_off(values.SHARE),
+    "passes_over": values.YES_OR_NO,
 }
 TABLES: Final[dict[str, dict[str, Value]]] = {"timeouts": TIMEOUTS, "limits": LIMITS}
 

@@ -20,6 +20,7 @@ OPTIONS: Final = {
     "listen": values.ADDRESS,
     "admin": or_off(values.ADDRESS),
     "workers": values.WORKERS,
+    "drain": values.WAIT._replace(kept_as="drain_s"),
     "store": values.STORE,
     "memory": values.SIZE._replace(kept_as="memory_bytes"),
     "max_body": or_off(values.SIZE._replace(kept_as="max_body_bytes")),
@@ -31,7 +32,7 @@ UPSTREAM: Final = {
     "provider": values.one_of(*values.PROVIDERS),
     "key_env": values.VARIABLE,
     "key_header": values.one_of(*values.KEY_HEADERS),
-    "probe": values.PATH,
+    "probe": or_off(values.PATH),
 }
 KEY: Final = {"sha256": values.SHA256, "key_env": values.VARIABLE}
 

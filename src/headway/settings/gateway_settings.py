@@ -29,10 +29,15 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is done with the requests of a route."""
 
     cache_s: float | None = 3600.0
+    jitter: float = 0.0
     share: bool = True
     every: bool = False
+    max_kept_bytes: int | None = 10 * 1024 * 1024
     attempts: int = 3
+    first_wait_s: float = 0.2
+    max_wait_s: float = 30.0
     retry_share: float | None = 0.2
+    passes_over: bool = True
     timeouts: TimeoutSettings = TimeoutSettings()
     limits: LimitSettings = LimitSettings()
 
@@ -44,7 +49,7 @@ class UpstreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     provider: str = "openai"
     key_env: str | None = None
     key_header: str = "authorization"
-    probe: str = "/models"
+    probe: str | None = "/models"
 
 
 class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +100,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Host and port of health and metrics."""
     workers: int = 1
     """Processes that share the port. ``HEADWAY_WORKERS``."""
+    drain_s: float = 30.0
+    """How long requests under way may take to finish at the end."""
     store: str | None = None
     """Where answers are kept; None is the setting ``store``. ``HEADWAY_STORE``."""
     memory_bytes: int = 64 * 1024 * 1024

@@ -105,16 +105,27 @@ def _rate(said: object) -> float:
     return number
 
 
-def _share(said: object) -> float:
-    if not 0 <= (number := _number(said)) <= 1:
-        raise ValueError
-    return number
+def share(most: float) -> Value:
+    """A share of at most *most*."""
+
+    def read(said: object) -> float:
+        if not 0 <= (number := _number(said)) <= most:
+            raise ValueError
+        return number
+
+    return Value(read, f"a share from 0 to {most:g}, such as 0.2")
 
 
 def _seconds(said: object) -> float:
     if not isinstance(said, str | int | float) or (seconds := clock.seconds(said)) <= 0:
         raise ValueError
     return seconds
+
+
+def _wait(said: object) -> float:
+    if not isinstance(said, str | int | float):
+        raise ValueError
+    return clock.seconds(said)
 
 
 def _size(said: object) -> int:
@@ -205,9 +216,11 @@ def _texts(said: object) -> tuple[str, ...]:
 ADDRESS: Final = Value(_address, 'host and port, such as "127.0.0.1:8080" or "[::1]:8080"')
 WORKERS: Final = whole(1, _MOST_WORKERS)
 SECONDS: Final = Value(_seconds, 'a time above zero, such as "90s" or "1h"')
+WAIT: Final = Value(_wait, 'a time of zero or more, such as "30s"')
 SIZE: Final = Value(_size, 'a size such as "64MB", "64MiB", or a number of bytes')
 RATE: Final = Value(_rate, "a number above zero")
-SHARE: Final = Value(_share, "a share from 0 to 1, such as 0.2")
+SHARE: Final = share(1)
+JITTER: Final = share(0.5)
 YES_OR_NO: Final = Value(_yes_or_no, "true or false")
 TEXT: Final = Value(_text, "text")
 STORE: Final = Value(_store, f"one of {WAYS}", shown=_without_password)
