@@ -73,6 +73,7 @@ if _TYPE_CHECKING:
     from .adapters.http import through, wrap
     from .graph import Graph, GraphResult
     from .policies.market_hours import until
+    from .policies.retry_budget import RetryBudget
     from .policies.warming import WarmResult, warm
     from .runs import (
         Receipt,
@@ -132,6 +133,7 @@ _LATER = {
     "TieredStore": "stores.tiered",
     "WarmResult": "policies.warming",
     "open_store": "stores.opening",
+    "RetryBudget": "policies.retry_budget",
     "register": "stores.codec.classes",
     "until": "policies.market_hours",
     "warm": "policies.warming",
@@ -198,6 +200,7 @@ __all__ = [
     "Receipt",
     "RedisStore",
     "Retry",
+    "RetryBudget",
     "RunEnded",
     "RunStarted",
     "Session",

@@ -129,7 +129,8 @@ class ModelAnswered(Event, frozen=True, tag=True, omit_defaults=True):
 class PolicyActed(Event, frozen=True, tag=True, omit_defaults=True):
     """A policy did something to a call that a reader of the run will want to know.
 
-    ``action``: retried, fell back, waited, timed out, refreshed, refresh failed, batched, bypassed.
+    ``action``: retried, not retried, fell back, waited, timed out, refreshed, refresh failed,
+    batched, bypassed, refused.
     """
 
     operation: str
