@@ -182,6 +182,21 @@ def test_a_second_signal_or_the_time_cuts_it_short(
         assert "before all that was under way was finished" in told
 
 
+@pytest.mark.parametrize(("arguments", "code"), [((), 1), (("--drain", "20s"), 0)])
+def test_the_file_says_how_long_it_drains_unless_the_command_line_does(
+    tmp_path: Path, provider: Provider, arguments: tuple[str, ...], code: int
+) -> None:
+    provider.pace = Pace(latency_s=1.0)
+    write_settings(tmp_path, provider, '[gateway]\ndrain = "50ms"')
+    with up(tmp_path, *arguments) as running:
+        host, _, port = running.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(request("slow"))
+            while not provider.connections:
+                time.sleep(0.01)
+            assert running.end()[0] == code
+
+
 def test_no_worker_outlives_its_parent(tmp_path: Path, provider: Provider) -> None:
     with up(tmp_path, "--workers", "2") as running:
         pids = [worker["pid"] for worker in running.workers()]
@@ -241,6 +256,7 @@ def test_what_a_reload_cannot_change(tmp_path: Path, provider: Provider) -> None
         running.process.send_signal(signal.SIGHUP)
         assert running.told() == "headway: reloaded\n"
         assert running.told() == "headway: the store changed, which needs a restart\n"
+        assert running.shown("/state")["plan"]["store"] == "memory"
 
 
 @pytest.mark.parametrize(("off", "asked"), [("off", 3), ("on", 1)])
@@ -248,6 +264,22 @@ def test_the_off_switch(tmp_path: Path, provider: Provider, off: str, asked: int
     with up(tmp_path, HEADWAY=off) as running:
         assert [running.ask("the same") for _ in range(3)] == ["hello"] * 3
     assert len(provider.log) == asked
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "is_told"),
+    [("0.0.0.0", "", True), ("127.0.0.1", "", False), ("0.0.0.0", "\n[gateway.keys.a]", False)],
+)
+def test_a_credential_lent_to_a_network(
+    tmp_path: Path, provider: Provider, host: str, keys: str, is_told: bool
+) -> None:
+    with (tmp_path / "headway.toml").open("a") as file:
+        file.write('key_env = "REAL"' + keys + ('\nkey_env = "TEAM"\n' if keys else ""))
+    with up(tmp_path, "--listen", f"{host}:0", REAL="sk-real", TEAM="hw-team") as running:
+        code, told = running.end()
+    assert code == 0
+    assert ("is lent the credential" in told) is is_told
+    assert "sk-real" not in told
 
 
 # --- what is wrong ----------------------------------------------------------------------------

@@ -102,11 +102,13 @@ def plan_to(provider: Provider) -> Plan:
 
 
 @asynccontextmanager
-async def workers(plan: Plan, count: int) -> AsyncIterator[tuple[Workers, int]]:
+async def workers(
+    plan: Plan, count: int, *, drain_s: float = 30.0
+) -> AsyncIterator[tuple[Workers, int]]:
     """So many workers, and the port that they share."""
     sockets = listening_together(LOCAL, count, "--listen")
     port = address_of(sockets[0]).port
-    crew = Workers(plan, sockets)
+    crew = Workers(plan, sockets, drain_s=drain_s)
     try:
         await crew.start()
         yield crew, port

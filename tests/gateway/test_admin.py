@@ -2,16 +2,17 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
 import pytest
-from httpx import AsyncClient, Response
+from httpx import AsyncClient, HTTPError, Response
 
 from headway.gateway.addresses import HostPort, address_of, listening
-from headway.gateway.admin import AdminServer, hosts
+from headway.gateway.admin import MOST_CONNECTIONS, AdminServer, hosts
 from headway.gateway.plan import ClientKey, Plan, Upstream
 from headway.gateway.reports import Phase, Reload, Report, Reports, why_not_ready
 from headway.gateway.serving import Serving
@@ -193,6 +194,47 @@ async def test_nothing_is_changed_here(method: str) -> None:
     async with admin(Shown(SECRETS)) as client:
         assert (await client.request(method, "/state")).status_code == 405
         assert (await client.get("/")).status_code == 404
+
+
+ENDLESS = {
+    "head": (b"GET /health HTTP/1.1\r\nhost: localhost\r\n", b"x: y\r\n" * 10_000),
+    "url": (b"GET /", b"a" * 60_000),
+    "body": (
+        b"POST /state HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999999\r\n\r\n",
+        b"a" * 60_000,
+    ),
+    "pipeline": (b"", b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n" * 1_000),
+}
+
+
+async def write_often(writer: asyncio.StreamWriter, more: bytes) -> None:
+    for _ in range(1000):  # 40 megabytes or more
+        writer.write(more)
+        await writer.drain()
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+async def test_who_sends_without_end_is_dropped(what: str) -> None:
+    begin, more = ENDLESS[what]
+    async with admin(Shown(SECRETS)) as client, asyncio.timeout(10):
+        _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        try:
+            writer.write(begin)
+            with pytest.raises(OSError, match=r"reset|Broken|lost"):
+                await write_often(writer, more)
+        finally:
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+        assert (await client.get("/health")).status_code == 200
+
+
+async def test_many_who_say_nothing_take_not_all_files() -> None:
+    async with admin(Shown(SECRETS)) as client, AsyncExitStack() as stack:
+        host, port = client.base_url.host, client.base_url.port or 0
+        for _ in range(MOST_CONNECTIONS):
+            stack.enter_context(await asyncio.to_thread(socket.create_connection, (host, port)))
+        with pytest.raises(HTTPError):
+            await client.get("/health")
 
 
 async def test_it_closes_with_a_connection_open() -> None:

@@ -8,6 +8,8 @@ import socket
 import pytest
 
 from headway.errors import BadSetup
+from headway.gateway import worker_process
+from headway.gateway import workers as crew_of_workers
 from headway.gateway.addresses import (
     HostPort,
     address_of,
@@ -16,7 +18,7 @@ from headway.gateway.addresses import (
     listening_together,
 )
 from headway.gateway.control import Ask, Drain, end_of_parent, end_of_worker
-from headway.gateway.plan import Plan, Upstream
+from headway.gateway.plan import Plan, Route, Upstream
 from headway.gateway.reports import Reports
 from headway.gateway.seat import wait_before_restart_s
 from headway.gateway.worker_process import how_it_ended
@@ -198,6 +200,35 @@ async def test_a_worker_that_comes_later_serves_by_the_plan_of_then() -> None:
         assert b"two" in await ask(port, "who are you?")
 
 
+async def test_a_reload_is_none_of_the_affair_of_who_dies_meanwhile() -> None:
+    async with (
+        Provider("one") as first,
+        Provider("two") as second,
+        workers(plan_to(first), 1) as (crew, port),
+    ):
+        pid = (await pids(crew))["1"]
+        os.kill(pid, signal.SIGSTOP)  # it has not said a word yet
+        reloading = asyncio.create_task(crew.reload(plan_to(second)))
+        await asyncio.sleep(0)
+        os.kill(pid, signal.SIGKILL)
+        assert await reloading is None
+        assert b"two" in await ask(port, "who are you?")
+
+
+async def test_a_plan_that_one_refuses_is_nobodys() -> None:
+    async with Provider("one") as first, workers(plan_to(first), 2) as (crew, port):
+        wrong = Plan(upstreams=(Upstream(name="x", url="http://127.0.0.1:nowhere"),))
+        before = await pids(crew)
+        said = await crew.reload(wrong)
+        assert said is not None
+        assert "worker 1: " in said
+        assert all([is_whole(await ask(port, f"q{n}")) for n in range(10)])
+        os.kill(before["1"], signal.SIGKILL)
+        await until(lambda: not is_alive(before["1"]))
+        assert all([is_whole(await ask(port, f"r{n}")) for n in range(10)])
+        assert (await pids(crew))["2"] == before["2"]
+
+
 # --- all end ----------------------------------------------------------------------------------
 
 
@@ -226,6 +257,36 @@ async def test_drain_says_if_it_took_too_long() -> None:
         assert not await crew.drain(0.05)
         ended = (await asyncio.gather(stream, return_exceptions=True))[0]
         assert not (isinstance(ended, bytes) and is_whole(ended, stream=True))
+
+
+async def test_who_ends_at_once_waits_for_nobody_to_read_what_was_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker_process, "TO_END_S", 0.2)
+    monkeypatch.setattr(crew_of_workers, "RELOAD_S", 0.05)
+    async with Provider() as provider, workers(plan_to(provider), 1) as (crew, _):
+        pid = (await pids(crew))["1"]
+        os.kill(pid, signal.SIGSTOP)
+        many = tuple(Route(path=f"/{number}") for number in range(3000))
+        for _ in range(2):  # more than the channel holds
+            await crew.reload(Plan(upstreams=plan_to(provider).upstreams, routes=many))
+        async with asyncio.timeout(5):
+            await crew.aclose()
+        assert not is_alive(pid)
+
+
+async def test_a_leaving_worker_is_given_as_long_as_all_are() -> None:
+    async with (
+        Provider(A_WHILE, pace=SLOWLY) as provider,
+        workers(plan_to(provider), 1, drain_s=0.1) as (crew, port),
+    ):
+        stream = asyncio.create_task(ask(port, "slow", stream=True))
+        await until(lambda: provider.connections == 1)
+        old = (await pids(crew))["1"]
+        os.kill(old, signal.SIGTERM)
+        ended = (await asyncio.gather(stream, return_exceptions=True))[0]
+        assert not (isinstance(ended, bytes) and is_whole(ended, stream=True))
+        await until(lambda: not is_alive(old))
 
 
 async def test_a_plan_that_cannot_be_served_is_refused_at_the_start() -> None:

@@ -35,6 +35,12 @@ NO_ADMIN: Final = (
 )
 
 
+LENT: Final = (
+    "whoever reaches {} is lent the credential of a key_env, for there are no client keys; "
+    "add a [gateway.keys.NAME]"
+)
+
+
 class Crew(Protocol):
     """Who serves: ``Alone``, or ``Workers``."""
 
@@ -129,6 +135,8 @@ class Up:
         count = self._chosen.workers
         workers = "1 worker" if count == 1 else f"{count} workers"
         _tell(sys.stdout, f"listening on http://{self._listen} ({workers})")
+        if _lends_to_everybody(self.plan, self._listen):
+            _tell(sys.stderr, LENT.format(self._listen))
         if sock is None:
             return
         if find_spec("starlette") is None or find_spec("uvicorn") is None:
@@ -210,6 +218,11 @@ def _crew(chosen: Chosen) -> tuple[HostPort, Crew]:
     sockets = listening_together(chosen.listen, chosen.workers, "--listen")
     listen = HostPort(chosen.listen.host, address_of(sockets[0]).port)
     return listen, Workers(chosen.plan, sockets, chosen.log_levels, drain_s=chosen.drain_s)
+
+
+def _lends_to_everybody(plan: Plan, listen: HostPort) -> bool:
+    has_key = any(upstream.key is not None for upstream in plan.upstreams)
+    return has_key and not plan.keys and not listen.is_loopback
 
 
 def _admin_server() -> type[AdminServer]:

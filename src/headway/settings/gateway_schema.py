@@ -31,7 +31,7 @@ UPSTREAM: Final = {
     "url": values.BASE_URL,
     "provider": values.one_of(*values.PROVIDERS),
     "key_env": values.VARIABLE,
-    "key_header": values.one_of(*values.KEY_HEADERS),
+    "key_header": values.one_of(*values.KEY_HEADERS)._replace(shown=values.hidden),
     "probe": or_off(values.PATH),
 }
 KEY: Final = {"sha256": values.SHA256, "key_env": values.VARIABLE}
@@ -75,7 +75,9 @@ def _tables(table: Mapping[str, object], name: str) -> list[tuple[str, dict[str,
     """The tables inside ``[gateway.NAME]``, by their names."""
     inside = table.get(name, {})
     if not isinstance(inside, dict):
-        raise WrongValue((*_AT, name), f"`{name}` of [gateway] must be tables, not {inside!r}")
+        raise WrongValue(
+            (*_AT, name), f"`{name}` of [gateway] must be tables, such as [gateway.{name}.NAME]"
+        )
     for key, one in inside.items():
         path = (*_AT, name, key)
         if not isinstance(one, dict):

@@ -186,7 +186,8 @@ def _without_password(said: object) -> str:
     return repr(without_password(said)) if isinstance(said, str) else type(said).__name__
 
 
-def _hidden(said: object) -> str:
+def hidden(said: object) -> str:
+    """How a message repeats what may be a secret in a wrong place: not at all."""
     return ""
 
 
@@ -232,12 +233,12 @@ BASE_URL: Final = Value(
 )
 PATH: Final = Value(_path, 'a path that begins with "/", such as "/models"')
 VARIABLE: Final = Value(
-    _variable, 'the name of an environment variable, such as "OPENAI_API_KEY"', shown=_hidden
+    _variable, 'the name of an environment variable, such as "OPENAI_API_KEY"', shown=hidden
 )
 SHA256: Final = Value(
     _sha256,
     "the SHA-256 of a key that is not empty, 64 hexadecimal digits: printf %s KEY | sha256sum",
-    shown=_hidden,
+    shown=hidden,
 )
 TARGETS: Final = Value(
     _texts, 'a list of targets, such as ["openai/gpt-5-mini", "azure"], one at least'
