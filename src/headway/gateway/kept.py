@@ -34,11 +34,8 @@ class Kept:
         """An answer of *status* with the *headers* that travelled."""
         if is_stream and (b"\n:" in body or b"\r:" in body or body.startswith(b":")):
             body = without_comments(body)
-        head = b"%b%bcontent-length: %d\r\n" % (
-            status_line(status),
-            header_lines(lasting(headers)),
-            len(body),
-        )
+        lines = header_lines(lasting(headers))
+        head = b"%b%bcontent-length: %d\r\n" % (status_line(status), lines, len(body))
         return cls(status, head, body, facts)
 
     @property

@@ -136,7 +136,6 @@ class UpstreamConnection(asyncio.Protocol):
             self.abort()
             return
         self.was_used = True
-        self._wheel.watch(self, NEVER)
         self._home.give_back(self)
 
     def discard(self) -> None:

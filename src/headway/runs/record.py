@@ -33,7 +33,7 @@ from .tool_calls import NOTICE_S, WARNING_S
 
 log = logging.getLogger("headway.runs")
 
-FLUSH_S = 0.05
+FLUSH_S = 0.08
 MOST_WAITING = 200_000
 """If events come faster than they can be counted, those beyond this many are dropped."""
 BATCH = 4096
