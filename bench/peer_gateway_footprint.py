@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
 from statistics import median
 
 from packaging.requirements import Requirement
@@ -66,16 +68,29 @@ def import_cpu_s(times: int = 5) -> float:
 
 
 def first_answer_s(servers: Servers, times: int = 5) -> float:
-    """Seconds from starting the process to the first whole answer through it, the median."""
+    """Seconds from typing ``headway up`` to the first whole answer through it, the median."""
     took = []
     for number in range(times):
         name = f"start {number}"
         began = time.monotonic()
-        server = servers.start_headway(name)
+        server = servers.start_up(name)
         took.append(time.monotonic() - began)
         server.end()
         del servers.by_name[name]
     return median(took)
+
+
+def resident_mb(servers: Servers, seconds: float = 6.0) -> float:
+    """Resident memory of ``headway up`` under a load of new questions that fills its memory."""
+    server = servers.start_up("up")
+    command = [str(servers.work.gwbench), "load", "--addr", f"127.0.0.1:{server.port}"]
+    command += ["--conc", "32", "--secs", str(seconds), "--warm", "0.4", "--uniq", "1"]
+    command += ["--body", str(servers.work.folder / "small.json"), "--pid", str(server.pid)]
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    pages = int(Path(f"/proc/{server.pid}/statm").read_text("ascii").split()[1])
+    server.end()
+    del servers.by_name["up"]
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def footprint(servers: Servers) -> dict[str, object]:
@@ -86,4 +101,5 @@ def footprint(servers: Servers) -> dict[str, object]:
         "installed": {name: round(size / 1e6, 2) for name, size in sorted(sizes.items())},
         "import_cpu_s": round(import_cpu_s(), 3),
         "first_answer_s": round(first_answer_s(servers), 2),
+        "resident_mb": round(resident_mb(servers), 1),
     }

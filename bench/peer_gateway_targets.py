@@ -277,6 +277,27 @@ class Servers:
         server.wait_until_it_answers(20)
         return server
 
+    def start_up(self, name: str) -> Server:
+        """``headway up`` as a user starts it: all rules on, metrics and admin side, no recorder."""
+        port, admin = free_port(), free_port()
+        config = self.logs / f"{name.replace(' ', '_')}.toml"
+        config.write_text(
+            f"""[gateway]
+listen = "127.0.0.1:{port}"
+admin = "127.0.0.1:{admin}"
+memory = "16MiB"
+timeouts = {{ connect = "5s", first_byte = "10m", between_chunks = "2m", total = "15m" }}
+limits = {{ at_once = 10000, per_minute = 60000000, burst = 1000000 }}
+[gateway.upstreams.fake]
+url = "http://127.0.0.1:{self.upstream}/v1"
+""",
+            "utf-8",
+        )
+        headway = str(Path(sys.executable).with_name("headway"))
+        server = self.start(name, [headway, "up", "--config", str(config)], port)
+        server.wait_until_it_answers(20)
+        return server
+
     def wait_for(self, names: Sequence[str], within_s: float) -> None:
         for name in names:
             self.by_name[name].wait_until_it_answers(within_s)

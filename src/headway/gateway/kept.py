@@ -9,7 +9,7 @@ from ..wire.exchange import AnswerFacts
 from ..wire.recording import without_comments
 from .framing import header_lines, lasting, status_line
 
-ENTRY_BYTES = 700
+ENTRY_BYTES = 1_000
 """What an entry costs beside its bytes."""
 
 

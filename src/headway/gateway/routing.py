@@ -30,7 +30,7 @@ from .server import Server
 from .transcript import Spoken, spoken_of
 
 MOST_HEADS: Final = 1024
-MOST_QUESTIONS: Final = 2048
+MOST_QUESTIONS: Final = 512
 MOST_WAYS: Final = 1024
 MOST_LIMITED: Final = 10_000
 
