@@ -6,9 +6,9 @@ import socket
 from typing import Final, NamedTuple
 
 from ..errors import BadSetup
+from ..settings import gateway_values
 
 BACKLOG: Final = 1024
-MOST_PORT: Final = 65535
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -39,15 +39,13 @@ def host_and_port(text: str, said_by: str) -> HostPort:
     Raises:
         BadSetup: it names none; *said_by* says where it stands.
     """
-    host, colon, port = text.rpartition(":")
-    is_bare_v6 = ":" in host and not (host.startswith("[") and host.endswith("]"))
-    is_number = port.isascii() and port.isdigit() and int(port) <= MOST_PORT
-    if not (host and colon and is_number) or is_bare_v6:
+    try:
+        return HostPort(*gateway_values.host_and_port(text))
+    except ValueError:
         raise BadSetup(
             f"{said_by} {text!r}: write host and port, such as 127.0.0.1:8080 (0.0.0.0:8080 for "
             "every network, [::1]:8080 for IPv6, port 0 for any that is free)"
-        )
-    return HostPort(host.strip("[]"), int(port))
+        ) from None
 
 
 def listening(address: HostPort, said_by: str) -> socket.socket:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from .. import clock, settings
 from ..errors import BadSetup
+from ..settings.gateway_values import MOST_WORKERS
 from .addresses import HostPort, host_and_port
 from .options import Options
 from .plan import Plan, Rules
 from .planning import plan_of
-
-MOST_WORKERS: Final = 256
 
 
 class Chosen(NamedTuple):

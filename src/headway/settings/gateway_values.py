@@ -15,8 +15,8 @@ from .wrong_value import WrongValue, near, title
 PROVIDERS: Final = ("openai", "anthropic")
 KEY_HEADERS: Final = ("authorization", "x-api-key")
 
+MOST_WORKERS: Final = 256
 _MOST_PORT: Final = 65535
-_MOST_WORKERS: Final = 256
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|[kmgt]i?b)", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -70,13 +70,24 @@ def or_off(value: Value) -> Value:
     return value._replace(read=read, must_be=f'{value.must_be}, or "off"')
 
 
-def _address(said: object) -> str:
-    host, colon, port = _text(said).rpartition(":")
+def host_and_port(text: str) -> tuple[str, int]:
+    """The two parts of an address such as ``127.0.0.1:8080`` or ``[::1]:8080``.
+
+    Raises:
+        ValueError: it has no such parts.
+    """
+    host, colon, port = text.rpartition(":")
     is_bare_v6 = ":" in host and not (host.startswith("[") and host.endswith("]"))
     is_number = port.isascii() and port.isdigit() and int(port) <= _MOST_PORT
     if not (host and colon and is_number) or is_bare_v6 or any(map(str.isspace, host)):
         raise ValueError
-    return f"{host}:{port}"
+    return host.strip("[]"), int(port)
+
+
+def _address(said: object) -> str:
+    text = _text(said)
+    host_and_port(text)
+    return text
 
 
 def whole(least: int, most: int | None = None) -> Value:
@@ -215,7 +226,7 @@ def _texts(said: object) -> tuple[str, ...]:
 
 
 ADDRESS: Final = Value(_address, 'host and port, such as "127.0.0.1:8080" or "[::1]:8080"')
-WORKERS: Final = whole(1, _MOST_WORKERS)
+WORKERS: Final = whole(1, MOST_WORKERS)
 SECONDS: Final = Value(_seconds, 'a time above zero, such as "90s" or "1h"')
 WAIT: Final = Value(_wait, 'a time of zero or more, such as "30s"')
 SIZE: Final = Value(_size, 'a size such as "64MB", "64MiB", or a number of bytes')
