@@ -5,6 +5,7 @@ import pytest
 
 from headway import prices
 from headway.prices import Price, cost_usd, price_of
+from headway.settings import OwnPrice
 
 SIMPLE = Price(input=2.0, cache_read=0.2, cache_write=2.5, output=10.0, as_of="2026-01-01")
 TABLE = {
@@ -201,3 +202,10 @@ def test_no_two_prices_hold_on_one_day() -> None:
             assert len(holding) == 1, (name, day)
         begun = [price.since or "" for price in found]
         assert begun == sorted(begun, reverse=True), f"{name}: the newest price comes first"
+
+
+def test_prices_of_the_settings_stand_before_the_built_in_ones() -> None:
+    own = OwnPrice(input=0.5, as_of="2026-01-02")
+    found = price_of("openai", "gpt-4o", prices.with_settings({"openai/gpt-4o": own}))
+    assert found == Price(input=0.5, as_of="2026-01-02", source="headway.toml")
+    assert prices.with_settings({}) is prices.built_in()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -162,3 +163,36 @@ def built_in() -> Table:
 def with_own(own: Mapping[str, Price]) -> Table:
     """The built-in table with *own* prices, by ``provider/model``, in the place of what it says."""
     return {**built_in(), **{name: (price,) for name, price in own.items()}}
+
+
+class OwnFigures(Protocol):
+    """A price as ``headway.toml`` says it: see ``Price``."""
+
+    @property
+    def input(self) -> float | None: ...
+    @property
+    def output(self) -> float | None: ...
+    @property
+    def cache_read(self) -> float | None: ...
+    @property
+    def cache_write(self) -> float | None: ...
+    @property
+    def as_of(self) -> str: ...
+
+
+def with_settings(own: Mapping[str, OwnFigures]) -> Table:
+    """The built-in table, and before it what ``settings.current().prices`` says."""
+    if not own:
+        return built_in()
+    return with_own({name: _of_settings(figures) for name, figures in own.items()})
+
+
+def _of_settings(own: OwnFigures) -> Price:
+    return Price(
+        input=own.input,
+        output=own.output,
+        cache_read=own.cache_read,
+        cache_write=own.cache_write,
+        as_of=own.as_of,
+        source="headway.toml",
+    )

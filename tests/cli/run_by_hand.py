@@ -31,8 +31,15 @@ def run(
     *program: str, folder: Path, options: Sequence[str] = (), stdin: str = "", **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run *program* behind it in *folder*."""
+    return run_as_is(command(options, program), folder, stdin, **more)
+
+
+def run_as_is(
+    words: Sequence[str], folder: Path, stdin: str = "", **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the whole command line *words* in *folder*."""
     return subprocess.run(
-        command(options, program),
+        words,
         cwd=folder,
         env=environment(folder, **more),
         input=stdin,

@@ -1,5 +1,7 @@
 """What a ``.env`` says of base URLs, read as programs read it."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,29 @@ def test_a_file_that_cannot_be_read_is_none(folder: Path) -> None:
     (folder / "here" / ".env").mkdir()
     (folder / ".env").write_bytes(b"\xff\xfe\nOPENAI_BASE_URL=x")
     assert said_by_dot_env(["python"], NAMES, {})[0] == {"OPENAI_BASE_URL": "x"}
+
+
+def test_a_pipe_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "here" / ".env")
+    assert said_by_dot_env(["python"], NAMES, {}) == ({}, None)
+
+
+def test_what_somebody_else_put_above_is_not_believed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / ".env").write_text("OPENAI_BASE_URL=http://elsewhere/v1")
+    found, others = Path.stat, os.getuid() + 1
+
+    def stat_of(path: Path) -> os.stat_result:
+        fields = list(found(path))
+        return os.stat_result([*fields[:4], others, *fields[5:]])
+
+    monkeypatch.setattr(Path, "stat", stat_of)
+    assert said_by_dot_env(["python"], NAMES, {}) == ({}, None)
+
+
+def test_many_spaces_take_no_time(folder: Path) -> None:
+    (folder / "here" / ".env").write_text("OPENAI_BASE_URL=x" + " " * 200_000 + "x\n")
+    began = time.process_time()
+    said_by_dot_env(["python"], NAMES, {})
+    assert time.process_time() - began < 2.0  # each space against each other: minutes

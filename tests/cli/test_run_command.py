@@ -1,8 +1,9 @@
 """``headway run``: the program is itself, and its calls are on the receipt."""
 
+import os
+import shlex
 import signal
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from headway.runs import latest_run, list_runs
 from headway.testing import Provider
-from tests.cli.run_by_hand import ASK, PYTHON, command, environment, receipt, run
+from tests.cli.run_by_hand import ASK, PYTHON, command, receipt, run, run_as_is
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +41,7 @@ def test_arguments_pass_as_they_are(tmp_path: Path) -> None:
 
 
 def test_no_dashes_are_needed_before_the_command(tmp_path: Path) -> None:
-    ran = subprocess.run(
-        [*command((), ())[:-1], "sh", "-c", "echo $0 $1", "--json", "x"],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ran = run_as_is([*command((), ())[:-1], "sh", "-c", "echo $0 $1", "--json", "x"], tmp_path)
     assert ran.stdout == "--json x\n"
 
 
@@ -103,6 +96,29 @@ def test_a_base_url_that_is_none(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("headway: OPENAI_BASE_URL='localhost:1/v1' is no base URL")
     assert not (tmp_path / ".headway").exists()
+
+
+def test_with_no_stderr_nothing_is_said_elsewhere(tmp_path: Path) -> None:
+    words = shlex.join(command((), ["sh", "-c", "exit 7"]))
+    ran = run_as_is(["sh", "-c", f"{words} 2>&-"], tmp_path)
+    assert (ran.returncode, ran.stdout) == (7, "")
+
+
+def test_the_receipt_waits_for_a_reader_whatever_the_program_made_of_stderr(
+    tmp_path: Path,
+) -> None:
+    fills = """
+import os
+os.set_blocking(2, False)
+try:
+    while True:
+        os.write(2, b"x" * 4096)
+except BlockingIOError:
+    pass
+"""
+    words = shlex.join(command(["--json"], [PYTHON, "-c", fills]))
+    ran = run_as_is(["sh", "-c", f"{words} 2>&1 >/dev/null | (sleep 2; tail -n 1)"], tmp_path)
+    assert ran.stdout.endswith("}\n"), ran.stdout[-100:]
 
 
 # --- its calls are on the receipt --------------------------------------------------------------
@@ -232,8 +248,11 @@ def test_the_name_is_that_of_the_script(tmp_path: Path) -> None:
     (tmp_path / "agent.py").write_text("")
     run(PYTHON, "-B", "agent.py", "--key", "secret", folder=tmp_path)
     run("sh", "-c", "true", folder=tmp_path)
+    run("env", "KEY=sk.secret", "sh", "-c", "true agent.py", folder=tmp_path)
+    run("bash", "-c", "KEY=sk-secret true agent.py", folder=tmp_path)
+    run(PYTHON, "-m", "json.tool", "--help", folder=tmp_path)
     names = {each.name for each in list_runs(tmp_path / ".headway")}
-    assert names == {"agent.py", "sh"}
+    assert names == {"agent.py", "sh", "env", "bash", "json.tool"}
 
 
 def test_another_one_inside_has_a_run_of_its_own(tmp_path: Path, asked: Provider) -> None:
@@ -280,7 +299,7 @@ with record("the program"):
 def test_what_the_program_records_itself_counts_once(tmp_path: Path) -> None:
     from headway.testing import Answer
 
-    script = [Answer(tool_calls=[("get_price", {"symbol": "NVDA"})]), "done"]
+    script: list[Answer | str] = [Answer(tool_calls=[("get_price", {"symbol": "NVDA"})]), "done"]
     with Provider(script) as provider:
         ran = run(
             *(PYTHON, "-c", RECORDS_ITSELF),
@@ -305,6 +324,17 @@ def test_no_call_and_why_that_may_be(tmp_path: Path) -> None:
     assert "OPENAI_BASE_URL=http://127.0.0.1:" in ran.stderr
     assert "ended with code" not in ran.stderr
     assert receipt(run("true", folder=tmp_path, options=["--json"]))["models"] is None
+
+
+def test_a_login_is_not_shown(tmp_path: Path) -> None:
+    said = run("true", folder=tmp_path, OPENAI_BASE_URL="http://me:secret@127.0.0.1:9/v1").stderr
+    assert "OPENAI_BASE_URL=http://***@127.0.0.1:" in said
+    assert "secret" not in said
+
+
+def test_a_script_that_is_a_pipe_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.py")
+    assert run("true", "a.py", folder=tmp_path).returncode == 0
 
 
 def test_a_program_that_failed_first(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from headway.testing import Pace, Provider
@@ -131,6 +132,43 @@ def _has_ended(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return True
+
+
+LEAVES_A_CALL = """
+import os, subprocess, sys
+subprocess.Popen([sys.executable, "-c", os.environ["ASK"], "1"],
+                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+sys.stdin.read()
+sys.exit(7)
+"""
+"""A program that ends with its input, while a call of its child's is under way."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_signal_that_comes_after_the_end_of_the_program_changes_nothing(tmp_path: Path) -> None:
+    with (
+        Provider(pace=Pace(latency_s=30.0)) as slow,
+        subprocess.Popen(
+            command(["--json"], [PYTHON, "-c", LEAVES_A_CALL]),
+            cwd=tmp_path,
+            env=environment(tmp_path, OPENAI_BASE_URL=slow.openai_url, ASK=ASK),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        slow.wait_until(lambda log: len(log) == 1)
+        child = _until_child(process.pid)
+        assert process.stdin is not None
+        process.stdin.close()
+        _until(lambda: not Path(f"/proc/{child}").exists())
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 7
+        assert process.stderr is not None
+        last = process.stderr.read().splitlines()[-1]
+    (line,) = msgspec.json.decode(last)["models"]["lines"]
+    assert (line["calls"], line["failed"]) == (1, 1)
 
 
 # --- a terminal --------------------------------------------------------------------------------

@@ -146,3 +146,13 @@ def test_a_refusal_shows_no_password() -> None:
 def test_proxies_are_gone_past(environment: dict[str, str], upper: str, lower: str) -> None:
     said = variables(**environment)
     assert (said["NO_PROXY"], said["no_proxy"]) == (upper, lower)
+
+
+def test_what_people_are_shown_has_no_login_and_no_query() -> None:
+    urls = read_base_urls({"OPENAI_BASE_URL": "http://me:secret@h/v1"})
+    assert urls.turned[0].url(PORT) == f"http://me:secret@127.0.0.1:{PORT}/openai/v1"
+    assert urls.turned[0].shown(PORT) == f"http://***@127.0.0.1:{PORT}/openai/v1"
+    with pytest.raises(BadSetup) as refused:
+        read_base_urls({"OPENAI_BASE_URL": "https://me:secret@h/v1?key=secret"})
+    assert "secret" not in str(refused.value)
+    assert "'https" not in str(refused.value)

@@ -9,6 +9,7 @@ import pytest
 from headway.events import CallEnded, CallStarted, Event, listen
 from headway.gateway import conversations
 from headway.gateway.conversations import Conversations
+from headway.gateway.transcript import key_of
 from headway.runs import Receipt
 from headway.wire.exchange import AnswerFacts, RequestFacts, ToolCall, Usage, read_request
 
@@ -387,3 +388,38 @@ def test_equal_tasks_of_two_calls(heard: Heard) -> None:
     assert talk.asked(chat(task=TASK), "analyst", 2) == first
     talk.asked(chat(asks(("c1", ASK)), result("c1")), "lead", 3)
     assert talk.asked(chat(task=TASK), "analyst", 4) == second
+
+
+def test_unanswered_calls_do_not_hide_the_sub_agents_that_come_after(
+    monkeypatch: pytest.MonkeyPatch, heard: Heard
+) -> None:
+    monkeypatch.setattr(conversations, "MOST_TASKS", 3)
+    talk = Conversations()
+    for number in range(5):
+        report = ("report", {"text": f"the final report of agent number {number}"})
+        talk.answered(answer((f"r{number}", report)), "a", number)
+    talk.answered(answer(("c1", ASK)), "lead", 6)
+    assert talk.asked(chat(task=TASK), "analyst", 7) == heard.began[-1].call
+
+
+def test_a_call_with_many_texts_is_remembered_by_few(heard: Heard) -> None:
+    talk = Conversations()
+    given = {f"text {number}": f"a text that is long enough {number}" for number in range(500)}
+    talk.answered(answer(("c1", ("write", given))), "a", 1)
+    assert talk.asked(chat(task=given["text 499"]), "b", 2) is None
+    assert talk.asked(chat(task=given["text 0"]), "b", 3) == heard.began[-1].call
+
+
+@pytest.mark.parametrize("given", ['{"a": NaN, "b": "\\ud800"}', "[" * 5000 + "]" * 5000])
+def test_arguments_that_json_cannot_say(heard: Heard, given: str) -> None:
+    talk = Conversations()
+    talk.answered(answer(("c1", ("odd", given))), "a", 1)
+    talk.asked(chat(asks(("c1", ("odd", given))), result("c1")), "a", 2)
+    assert [event.key for event in heard.ended] == [heard.began[0].key]
+
+
+def test_arguments_that_nest_too_deep_to_be_written() -> None:
+    deep: object = 1
+    for _ in range(100_000):
+        deep = [deep]
+    assert key_of("f", deep) != key_of("g", deep)

@@ -8,8 +8,8 @@ NOW = 1_790_000_000.0
 _numbers = itertools.count()
 
 
-def started(call: str, kind: str = "model") -> CallStarted:
-    return CallStarted(at=NOW, run=None, call=call, operation="ask", kind=kind)
+def started(call: str, kind: str = "model", at: float = NOW) -> CallStarted:
+    return CallStarted(at=at, run=None, call=call, operation="ask", kind=kind)
 
 
 def ended(

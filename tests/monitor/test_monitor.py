@@ -4,14 +4,15 @@ import asyncio
 import gc
 import threading
 import tracemalloc
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from headway import Cache, Retry, clock, events, operation
+from headway import Cache, Retry, clock, events, operation, settings
 from headway.errors import BadSetup
 from headway.events import Event, Progress, StoreFailed, StoreStateChanged
-from headway.monitor import Gauge, Monitor, Snapshot
+from headway.monitor import Gauge, Monitor, Snapshot, prometheus_text
 from headway.monitor import monitor as monitor_file
 from headway.prices import Price
 from headway.testing import FakeClock
@@ -177,7 +178,8 @@ def test_calls_in_flight() -> None:
     for event in (started("a"), started("b"), started("c", "tool"), ended(call="a")):
         monitor.hear(event)
     monitor.hear(ended(call="began before anybody listened"))
-    seen = monitor.snapshot()
+    with clock.use(FakeClock(NOW)):
+        seen = monitor.snapshot()
     assert seen.total("headway_calls_in_flight") == 2
     assert seen.total("headway_calls_in_flight", kind="tool") == 1
 
@@ -186,7 +188,7 @@ def test_calls_that_never_end_are_forgotten_in_the_end(monkeypatch: pytest.Monke
     monkeypatch.setattr(monitor_file, "MOST_IN_FLIGHT", 10)
     monitor = Monitor()
     for number in range(100):
-        monitor.hear(started(str(number), kind=str(number)))
+        monitor.hear(started(str(number), kind=str(number), at=clock.now()))
         assert monitor.snapshot().total("headway_calls_in_flight") <= 10
     monitor.hear(ended(call="99"))
     assert 4 <= monitor.snapshot().total("headway_calls_in_flight") < 10
@@ -251,13 +253,34 @@ def test_hostile_names_cannot_grow_memory_and_nothing_is_lost() -> None:
 def test_gauges_of_the_caller() -> None:
     gauges = [
         Gauge("headway_connections", 12, "Open connections."),
-        Gauge("headway_upstream_up", 1, labels={"upstream": "main"}),
+        Gauge("headway_upstream_up", True, labels={"upstream": "main"}),
         Gauge("headway_upstream_up", 0, labels={"upstream": "spare\n"}),
     ]
     seen = Monitor().snapshot(gauges)
     assert seen.total("headway_connections") == 12
     assert seen.total("headway_upstream_up", upstream="main") == 1
     assert seen.total("headway_upstream_up", upstream="spare?") == 0
+    assert 'headway_upstream_up{upstream="main"} 1\n' in prometheus_text(seen)
+
+
+def test_dollars_are_by_the_prices_of_the_settings_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "headway.toml").write_text('[prices."home/mine"]\ninput = 2.0\noutput = 0.0\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(settings, "_kept", None)
+    monitor = Monitor()
+    monitor.hear(answered("mine", provider="home", sent=1_000_000, made=5))
+    assert monitor.snapshot().total("headway_spent_usd_total", model="mine") == 2.0
+
+
+def test_what_began_long_ago_is_not_in_flight() -> None:
+    """A tool call in a conversation need not have a result."""
+    monitor = Monitor(prices=PRICES)
+    with clock.use(FakeClock(NOW)):
+        monitor.hear(started("old", "tool", NOW - 2 * monitor_file.LONGEST_FLIGHT_S))
+        monitor.hear(started("new", "tool", NOW - 1.0))
+        assert monitor.snapshot().total("headway_calls_in_flight") == 1
 
 
 @pytest.mark.parametrize(
@@ -267,6 +290,7 @@ def test_gauges_of_the_caller() -> None:
         (Gauge("a", 1, labels={"b-c": ""}), "gauge a: label 'b-c'"),
         (Gauge("a", 1, labels={"__b": ""}), "gauge a: label '__b'"),
         (Gauge("a", float("nan")), "gauge a: nan cannot be shown"),
+        (Gauge("a", 10**400), "gauge a: 10+ cannot be shown"),
         (Gauge("headway_calls_total", 1), "'headway_calls_total': the name is taken"),
         (Gauge("headway_calls_in_flight", 1), "the name is taken"),
         (Gauge("headway_call_seconds_max", 1), "the name is taken"),

@@ -1,8 +1,10 @@
 """The page lists the metrics that there are, with their types and labels."""
 
+from headway import clock
 from headway.events import StoreFailed, StoreStateChanged
 from headway.monitor import Monitor, prometheus_text
 from headway.prices import Price
+from headway.testing import FakeClock
 from tests.docs.page import DOCS, read
 from tests.monitor.exposition import parse
 from tests.monitor.some_events import NOW, acted, answered, ended, started
@@ -24,7 +26,8 @@ def test_the_table_is_what_prometheus_gets() -> None:
     monitor = Monitor(prices=PRICES)
     for event in EVERYTHING:
         monitor.hear(event)
-    exposed = parse(prometheus_text(monitor.snapshot()))
+    with clock.use(FakeClock(NOW)):
+        exposed = parse(prometheus_text(monitor.snapshot()))
     labels: dict[str, set[str]] = {}
     for name, pairs in exposed.values:
         family = name if name in exposed.types else name.rpartition("_")[0]

@@ -94,3 +94,20 @@ def test_what_was_overheard_alone_is_not_said_to_overlap() -> None:
 def test_a_header_says_so_only_if_it_is_so() -> None:
     header = Header(headway_run=1, run=RUN, name="x", started_at=START, pid=1)
     assert b"overheard" not in msgspec.json.encode(header)
+
+
+def test_attempts_of_a_call_that_was_retried_go_with_it() -> None:
+    seen = [
+        call(MODEL, 1, 2, kind="model", call="failed", error="status 429"),
+        call(MODEL, 3, 4, kind="model", call="answered"),
+    ]
+    assert told(seen, [call(MODEL, 0.9, 4.1, kind="model")]) == []
+    assert told(seen, [call(MODEL, 2.9, 4.1, kind="model")]) == ["failed"]
+
+
+def test_a_call_whose_result_nobody_sent_on() -> None:
+    """The last tool of a program: its result goes to no model."""
+    began = CallStarted(at=START + 1, run=RUN, call="o", operation="report", kind="tool")
+    assert told_once([began], [call("report", 1.5, 2)]) == []
+    assert told_once([began], [call("report", 0.5, 2)]) == [began]
+    assert told_once([began], []) == [began]

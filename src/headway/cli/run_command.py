@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import settings
+from ..errors import BadSetup
 
 if TYPE_CHECKING:
     from ..gateway.base_urls import BaseUrls
@@ -80,14 +82,23 @@ def _rules(cache: bool, coalesce: bool) -> Rules:
 _INTERPRETERS = ("python", "pypy", "node", "bun", "deno", "uv", "npx", "ruby", "bash", "sh", "env")
 
 
+_MODULE = re.compile(r"\w+(\.\w+)*")
+
+
 def _name_of(command: Sequence[str]) -> str:
-    """What stands for the command: its program, or the script that an interpreter is given."""
+    """What stands for the command: its program, or the script that an interpreter is given.
+
+    Nothing else of it, for it is recorded: keys may stand in arguments.
+    """
+    from .dot_env import script_of
+
     program = Path(command[0]).name
-    if program.rstrip("0123456789.") in _INTERPRETERS:
-        for word in command[1:]:
-            if not word.startswith("-") and Path(word).suffix:
-                return Path(word).name
-    return program
+    if program.rstrip("0123456789.") not in _INTERPRETERS:
+        return program
+    if command[1:2] == ["-m"] and _MODULE.fullmatch("".join(command[2:3])):
+        return command[2]
+    script = script_of(command)
+    return program if script is None else script.name
 
 
 def _run(command: Sequence[str], rules: Rules, name: str, json: bool) -> int:
@@ -135,6 +146,7 @@ async def _behind_a_gateway(
 ) -> Ended:
     """Serve *plan* for as long as *command* runs."""
     from ..gateway.child import run_child
+    from ..gateway.collecting import collect_seldom
     from ..gateway.gateway import Gateway
     from ..scope import current
     from .why_no_call import Ended
@@ -142,15 +154,14 @@ async def _behind_a_gateway(
     gateway = Gateway(plan)
     try:
         port = await gateway.listen()
+        collect_seldom()
         changed = urls.variables(port, os.environ)
         own = {"HEADWAY_RUN": current.get().run or "", GATEWAY: gateway.url}
         code = await run_child(command, {**os.environ, **changed, **own}, held)
         await gateway.drain(DRAIN_S)
     finally:
         await gateway.aclose()
-    return Ended(
-        command, code, {turned.variable: changed[turned.variable] for turned in urls.turned}
-    )
+    return Ended(command, code, {turned.variable: turned.shown(port) for turned in urls.turned})
 
 
 def _say(recorded: Run, ended: Ended, json: bool) -> None:
@@ -161,7 +172,10 @@ def _say(recorded: Run, ended: Ended, json: bool) -> None:
     from .why_no_call import why_no_call, why_unreached
 
     receipt = _receipt(recorded)
+    if sys.stderr is None:  # closed before we began
+        return
     with suppress(OSError, ValueError):
+        os.set_blocking(sys.stderr.fileno(), True)  # the program, whose it is too, may not wait
         if unreached := why_unreached(receipt):
             print(unreached, file=sys.stderr)
         if why := why_no_call(receipt, ended):
@@ -175,15 +189,18 @@ def _say(recorded: Run, ended: Ended, json: bool) -> None:
 
 
 def _receipt(recorded: Run) -> Receipt:
-    """Of this process, and of those below it that recorded into the same run."""
+    """Of this process, and of those below it that recorded into the same run, if readable."""
     from ..runs import list_runs, read_run
 
     own = recorded.receipt()
     if recorded.path is None or recorded.lost:
         return own
-    listed = (each for each in list_runs(recorded.path.parent.parent) if each.run == recorded.id)
-    found = next(listed, None)
-    return own if found is None or len(found.paths) < 2 else read_run(*found.paths).receipt()
+    with suppress(BadSetup, OSError):
+        listed = list_runs(recorded.path.parent.parent)
+        found = next((each for each in listed if each.run == recorded.id), None)
+        if found is not None and len(found.paths) > 1:
+            return read_run(*found.paths).receipt()
+    return own
 
 
 def _is_coloured() -> bool:

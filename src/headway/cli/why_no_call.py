@@ -34,7 +34,7 @@ _INDENT: Final = " " * 14
 
 
 class Ended(NamedTuple):
-    """How a command ended, and the variables that led it to the gateway."""
+    """How a command ended, and the variables that led it to the gateway, fit to be shown."""
 
     command: Sequence[str]
     code: int
@@ -91,7 +91,7 @@ def _likely(ended: Ended) -> Iterator[str]:
 def _lines_that_set_it(command: Sequence[str]) -> Iterator[str]:
     """The first line of the program itself, if it is a script, that sets a base URL."""
     for word in command:
-        if Path(word).suffix not in _SCRIPTS:
+        if Path(word).suffix not in _SCRIPTS or not os.path.isfile(word):  # a pipe may block
             continue
         try:
             with open(word, "rb") as file:

@@ -70,7 +70,14 @@ class Turned(msgspec.Struct, frozen=True):
 
     def url(self, port: int) -> str:
         """What it says for a gateway on *port* of this machine."""
-        return f"http://{self.login}127.0.0.1:{port}/{self.upstream}{self.ending}"
+        return self._url(port, self.login)
+
+    def shown(self, port: int) -> str:
+        """The same for people: a login is not to be seen."""
+        return self._url(port, "***@" if self.login else "")
+
+    def _url(self, port: int, login: str) -> str:
+        return f"http://{login}127.0.0.1:{port}/{self.upstream}{self.ending}"
 
 
 class BaseUrls(msgspec.Struct, frozen=True):
@@ -164,8 +171,9 @@ def _split(name: str, text: str) -> SplitResult:
 
 
 def _wrong(name: str, text: str, why: str) -> BadSetup:
-    _, at, host = text.rpartition("@")
-    shown = f"***@{host}" if at else text
+    before, mark, _ = text.partition("?")  # what stands behind it may be a key
+    _, at, host = before.rpartition("@")
+    shown = (f"***@{host}" if at else before) + (f"{mark}..." if mark else "")
     return BadSetup(f"{name}={shown!r} is no base URL: {why}; write it like https://host/v1")
 
 

@@ -61,13 +61,16 @@ def refuse_unless_found(command: Sequence[str]) -> None:
 def signals_held() -> Iterator[frozenset[signal.Signals]]:
     """Hold back the signals that are passed on; enter it before any thread is started.
 
-    Those that this process ignores, as under ``nohup``, are left alone.
+    One that nobody took is dropped at the end. Those that this process ignores, as under
+    ``nohup``, are left alone.
     """
     passed_on = {number for number in PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*passed_on, _WAKE_UP})
     try:
         yield frozenset(passed_on)
     finally:
+        while late := signal.sigpending() & passed_on:  # for a program that has ended already
+            signal.sigwait(late)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -8,6 +8,7 @@ once, when it is asked for, and ends when its result first comes. What comes nev
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from .. import events
@@ -20,6 +21,9 @@ from .transcript import LONGEST_TASK, Brought, Spoken, key_of, read_arguments, s
 MOST_OPEN: Final = 10_000
 """So many calls are remembered until their results come; then the oldest are forgotten."""
 MOST_TASKS: Final = 1_000
+"""So many texts may be tasks of sub-agents; then the oldest are forgotten."""
+MOST_TEXTS: Final = 10
+"""Of one call, so many of its arguments may be."""
 LEAST_TASK: Final = 12
 """A shorter text may stand in two places by chance."""
 SURELY_A_TASK: Final = 64
@@ -38,7 +42,7 @@ class _Open:
         self.id, self.name = asked.id or "", asked.name
         given = read_arguments(asked.arguments)
         self.key = key_of(asked.name, given)
-        self.tasks = list(_texts(given))
+        self.tasks = list(islice(_texts(given), MOST_TEXTS))
 
     def fits(self, brought: Brought) -> bool:
         """Whether *brought* may be its result."""
@@ -102,7 +106,9 @@ class Conversations:
         self._open.setdefault(opened.id, []).append(opened)
         self._number += 1
         for text in opened.tasks:
-            if text not in self._roots and len(self._tasks) < MOST_TASKS:
+            if text not in self._roots:
+                if text not in self._tasks and len(self._tasks) >= MOST_TASKS:
+                    del self._tasks[next(iter(self._tasks))]
                 self._tasks.setdefault(text, []).append(opened)
         events.emit(
             events.CallStarted(

@@ -89,8 +89,14 @@ def spoken_of(facts: RequestFacts, *, names_speaker: bool = True) -> Spoken:
 
 
 def key_of(name: str, arguments: object) -> str:
-    """Equal for equal arguments of a tool, however a model wrote them down."""
-    written = canonical_json([name, arguments]) or repr(arguments).encode("utf-8", "replace")
+    """Equal for equal arguments of a tool, however a model wrote them down.
+
+    Of arguments that nest deeper than JSON is written, the name alone counts.
+    """
+    try:
+        written = canonical_json([name, arguments]) or name.encode("utf-8", "replace")
+    except ValueError:  # a NaN beside half of a surrogate pair: JSON has neither
+        written = repr([name, arguments]).encode("utf-8", "replace")
     return blake2b(written, digest_size=16).hexdigest()
 
 

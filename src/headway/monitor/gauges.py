@@ -46,10 +46,17 @@ def _family(gauge: Gauge) -> Family:
     for name in gauge.labels:
         if not _LABEL.fullmatch(name):
             raise BadSetup(f"gauge {gauge.name}: label {name!r} has letters, digits and _ alone")
-    if not math.isfinite(gauge.value):
+    if not _is_finite(gauge.value):
         raise BadSetup(f"gauge {gauge.name}: {gauge.value!r} cannot be shown; leave it out")
     labels = {name: shown(label(value)) for name, value in sorted(gauge.labels.items())}
-    return Family(gauge.name, gauge.help, (Sample(labels, gauge.value),))
+    return Family(gauge.name, gauge.help, (Sample(labels, +gauge.value),))  # of True it makes 1
+
+
+def _is_finite(value: int | float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # more digits than a float has room for
+        return False
 
 
 def refuse_taken(gauges: Iterable[Family], snapshot: Snapshot) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from .. import clock
+from .. import clock, settings
 from ..events import (
     CallEnded,
     CallStarted,
@@ -20,7 +20,7 @@ from ..events import (
     StoreFailed,
     StoreStateChanged,
 )
-from ..prices import Table
+from ..prices import Table, with_settings
 from .call_tally import CallTally, Timing
 from .counters import MOST_LABEL_SETS, Count, Counters, Labels, LabelSets
 from .gauges import Gauge, gauge_families, refuse_taken
@@ -33,6 +33,8 @@ MOST_TIMINGS = 200
 """Pairs of operation and source with histograms of their own, 3 kB each, 6 kB for streams."""
 MOST_IN_FLIGHT = 50_000
 """Calls in flight that are known by id; of more, the older half is forgotten."""
+LONGEST_FLIGHT_S = 3600.0
+"""What began before has no end: a tool call in a conversation need not have a result."""
 
 _OPERATION = ("operation",)
 _STATES = {"down": 1, "up": 0}
@@ -42,9 +44,13 @@ class Monitor:
     """Counts calls, seconds, tokens, dollars and what policies did: ``events.listen(m.hear)``.
 
     Args:
-        prices: By which tokens are dollars; default: the built-in table.
+        prices: By which tokens are dollars; default: the built-in table, and before it the
+            prices of ``headway.toml``.
         most_label_sets: Of each counter, 10 at least; further ones count as ``other``.
         most_timings: Pairs of operation and source with histograms; further ones the same.
+
+    Raises:
+        BadSetup: *prices* are left out, and ``headway.toml`` is wrong.
     """
 
     def __init__(
@@ -56,7 +62,9 @@ class Monitor:
     ) -> None:
         # Not a plain lock: an event may come from a finalizer that runs while one is counted.
         self._lock = threading.RLock()
-        self._prices, most = prices, most_label_sets
+        own = settings.current().prices if prices is None else {}
+        self._prices = with_settings(own) if prices is None else prices
+        most = most_label_sets
         self._rows = Counted(
             calls=LabelSets(
                 (*_OPERATION, "kind", "source", "error"),
@@ -78,7 +86,7 @@ class Monitor:
             stores_down=LabelSets(("store",), Count, most=most),
         )
         self._calls, self._models, self._agents = self._rows[0], self._rows[2], self._rows[3]
-        self._in_flight: dict[str, str] = {}
+        self._in_flight: dict[str, tuple[float, str]] = {}
         self._slow = SlowCalls()
         self._since = clock.now()
         self._hears: dict[type[Event], Callable[[Any], None]] = {
@@ -105,7 +113,7 @@ class Monitor:
         """
         extra, rows, now = tuple(gauge_families(gauges)), self._rows, clock.now()
         with self._lock:
-            own = own_gauges(self._in_flight.values(), rows.stores_down)
+            own = own_gauges(self._kinds_in_flight(now), rows.stores_down)
             snapshot = Snapshot(
                 since=self._since,
                 at=now,
@@ -118,6 +126,10 @@ class Monitor:
         refuse_taken(extra, snapshot)
         return snapshot
 
+    def _kinds_in_flight(self, now: float) -> list[str]:
+        since, calls = now - LONGEST_FLIGHT_S, self._in_flight.values()
+        return [kind for at, kind in calls if at >= since]
+
     def _calls_of(self, labels: Labels) -> CallTally:
         operation, _, source, _ = labels
         return CallTally(self._rows.timings.row((operation, source)))
@@ -128,7 +140,7 @@ class Monitor:
 
     def _call_started(self, event: CallStarted) -> None:
         in_flight = self._in_flight
-        in_flight[event.call] = event.kind
+        in_flight[event.call] = (event.at, event.kind)
         if len(in_flight) > MOST_IN_FLIGHT:
             for call in tuple(islice(in_flight, MOST_IN_FLIGHT // 2)):
                 del in_flight[call]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import msgspec
-
 from .. import prices, settings
 from ..errors import BadSetup
 from ..events import ModelAnswered
@@ -46,14 +44,7 @@ def prices_here() -> Prices:
     Raises:
         BadSetup: ``headway.toml`` is wrong.
     """
-    own = settings.current().prices
-    if not own:
-        return Prices()
-    known = {
-        name: Price(**msgspec.structs.asdict(price), source="headway.toml")
-        for name, price in own.items()
-    }
-    return Prices(prices.with_own(known))
+    return Prices(prices.with_settings(settings.current().prices))
 
 
 def prices_or_note() -> tuple[Prices, list[str]]:

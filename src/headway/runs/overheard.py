@@ -10,13 +10,24 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from math import inf
+from typing import NamedTuple
 
-from ..events import AnyEvent, CallEnded
+from ..events import AnyEvent, CallEnded, CallStarted
 from .time_use import MODEL, TOOL
 
 SLACK_S = 0.05
 """Two processes read the clock in turn."""
 _PROXY = "mcp."
+
+
+class _Seen(NamedTuple):
+    """A tool call in a conversation; without a result it goes on for ever."""
+
+    call: str
+    operation: str
+    start: float
+    end: float
 
 
 def told_once(overheard: Sequence[AnyEvent], told: Sequence[AnyEvent]) -> list[AnyEvent]:
@@ -30,21 +41,40 @@ def _calls(events: Iterable[AnyEvent], kind: str) -> list[CallEnded]:
     return sorted(found, key=_start)
 
 
+def _by_name(calls: Iterable[CallEnded]) -> dict[str, list[CallEnded]]:
+    found: dict[str, list[CallEnded]] = {}
+    for call in calls:
+        found.setdefault(call.operation, []).append(call)
+    return found
+
+
 def _start(call: CallEnded) -> float:
     return call.at - call.seconds
 
 
 def _tools_twice(overheard: Sequence[AnyEvent], told: Sequence[AnyEvent]) -> set[str]:
-    by_name: dict[str, list[CallEnded]] = {}
-    for call in _calls(told, TOOL):
-        by_name.setdefault(call.operation, []).append(call)
+    by_name = _by_name(_calls(told, TOOL))
     twice: set[str] = set()
-    for call in _calls(overheard, TOOL):
+    for seen in _tools_seen(overheard):
         for name, candidates in by_name.items():
-            if _is_same_tool(call.operation, name) and _take_within(call, candidates):
-                twice.add(call.call)
+            if _is_same_tool(seen.operation, name) and _take_within(seen, candidates):
+                twice.add(seen.call)
                 break
     return twice
+
+
+def _tools_seen(overheard: Sequence[AnyEvent]) -> list[_Seen]:
+    """Those with a result first: their time says more."""
+    ended = [
+        _Seen(call.call, call.operation, _start(call), call.at) for call in _calls(overheard, TOOL)
+    ]
+    known = {seen.call for seen in ended}
+    began = (event for event in overheard if isinstance(event, CallStarted) and event.kind == TOOL)
+    return ended + [
+        _Seen(event.call, event.operation, event.at, inf)
+        for event in began
+        if event.call not in known
+    ]
 
 
 def _is_same_tool(spoken: str, recorded: str) -> bool:
@@ -53,37 +83,40 @@ def _is_same_tool(spoken: str, recorded: str) -> bool:
     return spoken == short or (recorded.startswith(_PROXY) and spoken.endswith(f"_{short}"))
 
 
-def _take_within(window: CallEnded, candidates: list[CallEnded]) -> bool:
+def _take_within(window: _Seen, candidates: list[CallEnded]) -> bool:
     """Take the first of *candidates* that lies in the time of *window*, if there is one."""
-    first = bisect_left(candidates, _start(window) - SLACK_S, key=_start)
+    first = bisect_left(candidates, window.start - SLACK_S, key=_start)
     for number in range(first, len(candidates)):
         call = candidates[number]
-        if _start(call) > window.at:
+        if _start(call) > window.end:
             return False
-        if call.at <= window.at + SLACK_S:
+        if call.at <= window.end + SLACK_S:
             del candidates[number]
             return True
     return False
 
 
 def _models_twice(overheard: Sequence[AnyEvent], told: Sequence[AnyEvent]) -> set[str]:
-    by_name: dict[str, list[CallEnded]] = {}
-    for call in _calls(told, MODEL):
-        if call.source == "ran":
-            by_name.setdefault(call.operation, []).append(call)
+    """One answer for each call told of; what failed in its time was an attempt of it."""
+    ran = [call for call in _calls(told, MODEL) if call.source == "ran"]
+    free, every = _by_name(ran), _by_name(ran)
     return {
         call.call
         for call in _calls(overheard, MODEL)
-        if _take_around(call, by_name.get(call.operation, []))
+        if _take_around(call, (free if call.error is None else every).get(call.operation, []))
     }
 
 
 def _take_around(inner: CallEnded, candidates: list[CallEnded]) -> bool:
-    """Take the first of *candidates* in whose time *inner* lies, if there is one."""
+    """Take the first of *candidates* in whose time *inner* lies, if there is one.
+
+    A failure takes it from nobody.
+    """
     for number, call in enumerate(candidates):
         if _start(call) > _start(inner) + SLACK_S:
             return False
         if call.at >= inner.at - SLACK_S:
-            del candidates[number]
+            if inner.error is None:
+                del candidates[number]
             return True
     return False
