@@ -197,6 +197,20 @@ def test_the_file_says_how_long_it_drains_unless_the_command_line_does(
             assert running.end()[0] == code
 
 
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_what_is_kept_is_found_again_wherever_it_is_started(
+    tmp_path: Path, provider: Provider, count: str
+) -> None:
+    write_settings(tmp_path, provider, f'folder = "{tmp_path}/own"\n[gateway]\nstore = "disk"')
+    for _ in range(2):
+        arguments = ("--config", str(tmp_path / "headway.toml"), "--workers", count)
+        with up(Path("/proc"), *arguments) as running:  # where nothing can be written
+            assert [running.ask("the same") for _ in range(4)] == ["hello"] * 4
+            assert running.end()[0] == 0
+    assert len(provider.log) == 1
+    assert (tmp_path / "own" / "secret").exists()
+
+
 def test_no_worker_outlives_its_parent(tmp_path: Path, provider: Provider) -> None:
     with up(tmp_path, "--workers", "2") as running:
         pids = [worker["pid"] for worker in running.workers()]

@@ -48,7 +48,8 @@ def is_whole(answer: bytes, *, stream: bool = False) -> bool:
         return False
     if stream:
         return body.rstrip().endswith((b"data: [DONE]", b"0")) and b"data: [DONE]" in body
-    return json.loads(body)["choices"][0]["message"]["content"] != ""
+    said: str = json.loads(body)["choices"][0]["message"]["content"]
+    return said != ""
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ class Chosen(NamedTuple):
     workers: int
     drain_s: float
     log_levels: str
+    folder: str
 
 
 def choose(options: Options, environment: Mapping[str, str]) -> Chosen:
@@ -45,6 +47,7 @@ def choose(options: Options, environment: Mapping[str, str]) -> Chosen:
         workers=_workers(said.workers if options.workers is None else options.workers),
         drain_s=said.drain_s if options.drain is None else _drain_s(options.drain),
         log_levels=options.log_levels or loaded.log or "warning",
+        folder=os.path.abspath(loaded.folder),
     )
 
 
@@ -83,6 +86,7 @@ def what_needs_a_restart(before: Chosen, now: Chosen) -> Iterator[str]:
         "where the admin side listens": (before.admin, now.admin),
         "the number of workers": (before.workers, now.workers),
         "how long it drains": (before.drain_s, now.drain_s),
+        "the folder": (before.folder, now.folder),
         "what is logged": (before.log_levels, now.log_levels),
         "the store": (before.plan.store, now.plan.store),
         "the memory of the store": (before.plan.memory_bytes, now.plan.memory_bytes),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
@@ -66,9 +67,11 @@ async def up(options: Options, environment: Mapping[str, str]) -> int:
     Raises:
         BadSetup: the settings, an address or the store will not do.
     """
-    signals = Signals()
+    environment, signals = dict(environment), Signals()
     chosen = choose(options, environment)
     switch_logging(chosen.log_levels)
+    # The secret by which processes find each other's answers lies there, for workers as well.
+    os.environ["HEADWAY_FOLDER"] = chosen.folder
     async with AsyncExitStack() as until_the_end:
         admin_socket = None
         if chosen.admin is not None:
