@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from itertools import count
 from typing import Final
+from urllib.parse import unquote
 
 from ..adapters.http.wishes import Wishes, read_wishes
 from ..scope import HIGH, LOW, NORMAL
 from ..wire.exchange import Wire
 from ..wire.headers import to_forward
-from ..wire.key import tenant_of
+from ..wire.key import CREDENTIALS, tenant_of
 from ..wire.request import wire_of
 from .framing import Refusal
 from .plan import ClientKey, Plan
@@ -46,18 +47,9 @@ class Asking:
     """
 
     __slots__ = (
-        *(
-            "accept_encoding",
-            "agent",
-            "headers",
-            "heads",
-            "is_head",
-            "is_model",
-            "key_name",
-            "lacks_host",
-        ),
-        *("may_repeat", "method", "named", "number", "path", "priority", "refusal", "requests"),
-        *("shown_in", "tenant", "wire", "wishes"),
+        *("accept_encoding", "agent", "headers", "heads", "is_head", "is_model", "key_name"),
+        *("lacks_host", "may_repeat", "method", "named", "number", "path", "priority", "refusal"),
+        *("requests", "shown_in", "tenant", "wire", "wishes"),
     )
 
     def __init__(
@@ -90,23 +82,32 @@ class Asking:
             self.key_name, self.refusal = _admitted(plan.keys, shown)
         if sum(name.lower() == b"host" for name, _ in pairs) > 1:
             self.refusal = Refusal(400, "bad_request", "the request names two hosts")
+        if _climbs(url):
+            self.refusal = Refusal(400, "bad_request", "the path has segments of dots")
         self.tenant = _tenant(plan, headers, url, self.key_name, secret)
         self.requests: dict[str, bytes] = {}
         self.heads: dict[str, bytes] = {}
 
-    def request_to(self, server: Server) -> bytes:
-        """The head to send to *server*, without length and end; made once."""
-        written = self.requests.get(server.name)
+    def request_to(self, server: Server, *, with_credentials: bool = True) -> bytes:
+        """The head to send to *server*, without length and end; made once.
+
+        Args:
+            with_credentials: Whether the client's own go along, if the server has none of ours.
+        """
+        name = server.name if with_credentials else f"{server.name} without"
+        written = self.requests.get(name)
         if written is None:
-            written = self.requests[server.name] = self._written(server)
+            written = self.requests[name] = self._written(server, with_credentials)
         return written
 
-    def _written(self, server: Server) -> bytes:
+    def _written(self, server: Server, with_credentials: bool) -> bytes:
         spec, address = server.spec, server.address
         # Of ours is the key that opened the door; the server's own replaces all credentials.
         own = {OWN_KEY, self.shown_in}
         if spec.key is not None:
             own |= {"authorization", "x-api-key", "api-key", spec.key_header}
+        elif not with_credentials:
+            own |= {*CREDENTIALS}
         pairs = [
             (name, value)
             for name, value in to_forward(self.headers)
@@ -131,14 +132,22 @@ def _by_name(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _named(url: str, servers: Mapping[str, Server]) -> tuple[Server | None, str]:
-    if url.startswith(("http://", "https://")):  # as a client writes it that takes us for a proxy
+    if not url.startswith("/"):  # as a client writes it that takes us for a proxy
         url = "/" + url.partition("://")[2].partition("/")[2]
     first, slash, rest = url[1:].partition("/")
     name, question, query = first.partition("?")
     server = servers.get(name)
     if server is None:
         return None, url
-    return server, f"/{rest}" if slash else f"{question}{query}"
+    return server, f"/{rest}" if slash else f"/{question}{query}"
+
+
+def _climbs(url: str) -> bool:
+    """Whether a path may lead out of the base URL of its upstream."""
+    if "." not in url and "%" not in url:
+        return False
+    path = unquote(url.partition("?")[0]).replace("\\", "/")
+    return not {".", ".."}.isdisjoint(path.split("/"))
 
 
 def _shown_key(headers: Mapping[str, str]) -> tuple[str, str]:

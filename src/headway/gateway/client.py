@@ -11,7 +11,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from .. import clock
 from .exchange import Exchange
-from .framing import Refusal
+from .framing import Refusal, fault
 from .outbox import Outbox
 from .plan import Plan
 from .sockets import reset, without_delay
@@ -25,10 +25,18 @@ HEAD_S: Final = 30.0
 BODY_S: Final = 60.0
 """So long may a body pause between two reads."""
 IDLE_S: Final = 75.0
+STALL_S: Final = 60.0
+"""So long may a client take nothing of its answer."""
+LINGER_S: Final = 10.0
+"""So long may the rest of an answer take to leave, once the connection is to be closed."""
 HIGH_WATER: Final = 256 * 1024
 """So much is written ahead of a slow client before its server has to wait."""
 MOST_WAITING: Final = 16
 """Requests sent ahead of their turn (pipelined) before reading stops."""
+MOST_AHEAD_BYTES: Final = 1024 * 1024
+"""Longer ones stop it at once."""
+MOST_PIECES: Final = 256
+"""A body that comes in more of them is put together on the way."""
 
 _OF_ONE_REQUEST: Final = frozenset(
     {
@@ -80,19 +88,12 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        *(
-            "_body",
-            "_came",
-            "_exchange",
-            "_extra",
-            "_framed",
-            "_desk",
-            "_has_head",
-            "_is_new",
-            "_is_reading",
-        ),
-        *("_method", "_pairs", "_parser", "_size", "_url", "_waiting", "due", "is_over"),
-        *("is_slow", "keeps_alive", "takes_chunks", "tick", "transport", "_stops_reading"),
+        *("_has_begun", "_has_next", "_has_said_end", "_long_body", "_total_due"),
+        *("_written_in",),
+        *("_body", "_came", "_desk", "_exchange", "_extra", "_framed", "_has_head", "_is_new"),
+        *("_is_reading", "_method", "_pairs", "_parser", "_size", "_stops_reading", "_url"),
+        *("_waiting", "due", "is_over", "is_slow", "keeps_alive", "takes_chunks", "tick"),
+        *("transport",),
     )
 
     def __init__(self, desk: Desk) -> None:
@@ -104,7 +105,10 @@ class ClientConnection(asyncio.Protocol):
         self.due, self.tick, self.is_over = NEVER, 0, False
         self.is_slow = self._has_head = self._stops_reading = False
         self.keeps_alive = self.takes_chunks = self._is_reading = self._is_new = True
+        self._has_begun = self._has_next = self._has_said_end = False
         self._size = self._came = self._framed = 0
+        self._written_in, self._total_due = -1, NEVER
+        self._long_body = bytearray()
         self._url = self._method = b""
         self._pairs: list[bytes] = []
         self._extra: list[tuple[bytes, bytes]] = []
@@ -136,12 +140,15 @@ class ClientConnection(asyncio.Protocol):
                     return
                 self._turn_away(Refusal(400, "bad_request", f"that is no HTTP/1.1: {wrong}"))
             return
-        if self._has_head or self._size or self._exchange is None:
+        if self._has_head or self._size:
             self._bound(len(data))
 
     def _bound(self, came: int) -> None:
         """Count what has come of a request that is not whole."""
         if self._stops_reading:
+            return
+        if self._has_begun:  # in this very read, which brought the end of another one, too
+            self._has_begun = False
             return
         if self._has_head:
             self._framed += came
@@ -158,13 +165,20 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.is_slow = True
+        self._desk.wheel.watch(self, min(self._total_due, clock.monotonic() + STALL_S))
         if self._exchange is not None:
             self._exchange.pause()
 
     def resume_writing(self) -> None:
         self.is_slow = False
+        if self._stops_reading:
+            return
+        due = self._total_due if self._exchange is not None else clock.monotonic() + IDLE_S
+        self._desk.wheel.watch(self, due)
         if self._exchange is not None:
             self._exchange.resume()
+        elif self._waiting:
+            self._serve_soon()
 
     def eof_received(self) -> None:
         return None
@@ -174,6 +188,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser = None  # it holds this object in a circle
         self._waiting.clear()
         self._body.clear()
+        self._long_body = bytearray()
         self._desk.connections.discard(self)
         exchange = self._exchange
         if exchange is not None:
@@ -181,21 +196,22 @@ class ClientConnection(asyncio.Protocol):
 
     def ran_out(self) -> None:
         """A time-out: of the exchange under way, or of a request that does not come."""
-        if self._exchange is not None:
+        is_stalled = self.is_slow and clock.monotonic() < self._total_due
+        if self._stops_reading or is_stalled:  # it takes no more of what was written
+            reset(self.transport)
+        elif self._exchange is not None:
             self._exchange.ran_out()
-        elif self._stops_reading:
-            self.transport.abort()
         elif self._has_head or self._url or self._size:
             self._turn_away(Refusal(408, "request_timeout", "the request did not come in time"))
         else:
-            self.transport.close()
+            self._close()
 
     # --- called by the parser --------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         self._pairs = []
         self._url = b""
-        self._size, self._has_head = 1, False
+        self._size, self._has_head, self._has_begun = 1, False, True
         if self._extra:
             self._extra = []
         if self._body:
@@ -237,9 +253,19 @@ class ClientConnection(asyncio.Protocol):
             self._turn_away(Refusal(400, "bad_request", message))
         else:
             self._size = self._framed = 0
-            for name in self._pairs[::2]:
-                if len(name) == 6 and name.lower() == b"expect":
-                    self._continue()
+            self._look_at_framing()
+
+    def _look_at_framing(self) -> None:
+        for place, name in enumerate(self._pairs[::2]):
+            if len(name) == 6 and name.lower() == b"expect":
+                self._continue()
+            elif len(name) == 17 and name.lower() == b"transfer-encoding":
+                self._refuse_codings(self._pairs[2 * place + 1])
+
+    def _refuse_codings(self, value: bytes) -> None:
+        if value.strip().lower() != b"chunked":
+            message = "of transfer-encodings only chunked is understood"
+            self._turn_away(Refusal(501, "unknown_coding", message))
 
     def _is_version_served(self, version: str) -> bool:
         self._is_new = version == "1.1"
@@ -255,25 +281,37 @@ class ClientConnection(asyncio.Protocol):
                 self._too_large()
             else:
                 self._body.append(data)
+                if len(self._body) >= MOST_PIECES:
+                    self._long_body += b"".join(self._body)
+                    self._body.clear()
 
     def on_message_complete(self) -> None:
         if self._stops_reading or self._parser.should_upgrade():
             return
         pieces, self._body = self._body, []
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._long_body:
+            body, self._long_body = bytes(self._long_body) + body, bytearray()
         # Version 1.0 ends an answer with its connection: it is not worth keeping.
         keeps_alive = self._is_new and self._parser.should_keep_alive()
         pairs = tuple(self._pairs)
         request = (self._method, self._url, pairs, self._extra, body, keeps_alive, self._is_new)
         self._url, self._pairs, self._extra, self._size = b"", [], [], 0
         self._has_head = False
-        if self._exchange is not None:
-            self._waiting.append(request)
-            if len(self._waiting) >= MOST_WAITING and self._is_reading:
-                self._is_reading = False
-                self.transport.pause_reading()
-            return
-        self._serve(*request)
+        is_written_to = self._written_in == self._desk.outbox.turn
+        if self._exchange is not None or self._waiting or self._has_next or is_written_to:
+            self._wait_for_turn(request, len(body))
+        else:
+            self._serve(*request)
+
+    def _wait_for_turn(self, request: tuple[Any, ...], size: int) -> None:
+        """Answers are given in the order of their requests, and not ahead of a slow client."""
+        self._waiting.append(request)
+        if self._is_reading and (len(self._waiting) >= MOST_WAITING or size > MOST_AHEAD_BYTES):
+            self._is_reading = False
+            self.transport.pause_reading()
+        if self._exchange is None:
+            self._serve_soon()
 
     # --- requests in their order -----------------------------------------------------------
 
@@ -293,12 +331,13 @@ class ClientConnection(asyncio.Protocol):
 
     def begin(self, exchange: Exchange, due: float) -> None:
         """*exchange* is under way; its whole time is over at *due*."""
-        self._exchange = exchange
+        self._exchange, self._total_due = exchange, due
         self._desk.wheel.watch(self, due)
 
     def write(self, data: bytes) -> None:
         """Send *data* to the client."""
-        if not self.is_over:
+        if not self.is_over and not self._has_said_end:
+            self._written_in = self._desk.outbox.turn
             self._desk.outbox.write(self.transport, data)
 
     def refuse(self, refusal: Refusal, *, has_body: bool = True) -> None:
@@ -316,42 +355,55 @@ class ClientConnection(asyncio.Protocol):
         if not self.is_over:
             self._desk.outbox.flush()
             if after_flush:
+                self._desk.wheel.watch(self, clock.monotonic() + LINGER_S)
                 self.transport.close()
             else:
                 reset(self.transport)
 
     def is_answered(self, exchange: Exchange | None) -> None:
         """The request under way has its answer: go on to the next one."""
-        self._exchange = None
+        self._exchange, self._total_due = None, NEVER
         if self.is_over:
             return
         if not self.keeps_alive:
-            self._stops_reading = True
-            self._desk.outbox.flush()
-            self.transport.close()
+            self._close()
             return
         self._desk.wheel.watch(self, clock.monotonic() + IDLE_S)
+        if self._waiting:
+            self._serve_soon()
+
+    def _serve_soon(self) -> None:
+        """Serve the next one in a turn of its own: what was written before is on its way then."""
+        if not self._has_next:
+            self._has_next = True
+            asyncio.get_running_loop().call_soon(self._serve_next)
+
+    def _serve_next(self) -> None:
+        self._has_next = False
+        if self.is_over or self._stops_reading or self._exchange is not None or self.is_slow:
+            return
         if self._waiting:
             request = self._waiting.popleft()
             if not self._is_reading and not self._waiting:
                 self._is_reading = True
                 self.transport.resume_reading()
-            asyncio.get_running_loop().call_soon(self._serve_next, request)
-
-    def _serve_next(self, request: tuple[Any, ...]) -> None:
-        if self.is_over:
-            return
-        if self._exchange is not None:
-            self._waiting.appendleft(request)
-        else:
-            self._serve(*request)
+            try:
+                self._serve(*request)
+            except Exception as error:
+                self._fault(error)
 
     def end_if_idle(self) -> None:
         """Close if no request is under way; else with the end of it."""
         self.keeps_alive = False
         if self._exchange is None and not self._waiting and not self._has_head and not self._url:
-            self._stops_reading = True
-            self.transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close when all that was written is on its way."""
+        self._stops_reading = True
+        self._desk.outbox.flush()
+        self._desk.wheel.watch(self, clock.monotonic() + LINGER_S)
+        self.transport.close()
 
     def abort(self) -> None:
         """Close at once."""
@@ -380,6 +432,7 @@ class ClientConnection(asyncio.Protocol):
         """Answer what cannot be read on from, and close; what is under way breaks off."""
         self._stops_reading = True
         self._body.clear()
+        self._long_body = bytearray()
         exchange = self._exchange
         self.keeps_alive = False
         if exchange is not None or self._waiting:
@@ -392,12 +445,18 @@ class ClientConnection(asyncio.Protocol):
     def _fault(self, error: BaseException) -> None:
         """A fault of ours: the client is told, and it is in the log."""
         log.error("a request failed inside the gateway", exc_info=error)
-        self._turn_away(Refusal(500, "internal_error", f"a fault inside: {type(error).__name__}"))
+        refusal = fault(error)
+        self.keeps_alive = False
+        if self._exchange is not None:
+            self._exchange.refuse(refusal)
+        else:
+            self._turn_away(refusal)
 
     def _linger(self) -> None:
         """Close when the client has read the answer: what it still sends would break it off."""
         self._desk.outbox.flush()
         if self.transport.can_write_eof():
+            self._has_said_end = True
             self.transport.write_eof()
             self._desk.wheel.watch(self, clock.monotonic() + 2.0)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -17,11 +18,13 @@ from ..policies.retry import asked_wait_s
 from ..stores import NO_MARK, Entry
 from ..wire.exchange import AnswerFacts, AnswerReader
 from .asking import Asking
-from .framing import Refusal, travelling
+from .framing import Refusal, fault, travelling
 from .kept import Kept
 from .routing import Destination, Question, rewritten
 from .upstream import UpstreamConnection
 from .wheel import NEVER
+
+log = logging.getLogger("headway.gateway")
 
 UNREAD_BYTES: Final = 64 * 1024
 """An answer is read along in pieces of this size: each step costs, however small."""
@@ -140,6 +143,13 @@ class Flight:
 
     def _try(self) -> None:
         self._retrying = None
+        try:
+            self._attempt_once()
+        except Exception as error:
+            log.exception("a request failed inside the gateway")
+            self._fail(fault(error))
+
+    def _attempt_once(self) -> None:
         if not self._find_server():
             self._fail(self._nobody_is_up())
             return
@@ -186,7 +196,11 @@ class Flight:
         self._give_up = None
         self._limit = limit
         self._note("waited", None, seconds=clock.monotonic() - began)
-        self._send()
+        try:
+            self._send()
+        except Exception as error:
+            log.exception("a request failed inside the gateway")
+            self._fail(fault(error))
 
     def _send(self) -> None:
         server = self._destination.server
@@ -199,6 +213,14 @@ class Flight:
     def on_connection(self, connection: UpstreamConnection) -> None:
         """Send the request on it."""
         self._give_up = None
+        try:
+            self._ask(connection)
+        except Exception as error:
+            log.exception("a request failed inside the gateway")
+            connection.abort()
+            self._fail(fault(error))
+
+    def _ask(self, connection: UpstreamConnection) -> None:
         self.connection = connection
         destination, leader = self._destination, self.readers[0]
         asking = leader.asking
@@ -211,11 +233,17 @@ class Flight:
         first_s = times.first_byte_s
         connection.ask(
             self,
-            b"".join((asking.request_to(destination.server), ending, body)),
+            b"".join((self._request_head(asking, destination), ending, body)),
             is_head=asking.is_head,
             due=NEVER if first_s is None else clock.monotonic() + first_s,
             between_s=times.between_chunks_s,
         )
+
+    def _request_head(self, asking: Asking, destination: Destination) -> bytes:
+        """A credential that was meant for the first server is shown to no other."""
+        first = self.question.way.destinations[0].server
+        is_same = destination.server.address.origin == first.address.origin
+        return asking.request_to(destination.server, with_credentials=is_same)
 
     def on_no_connection(self, why: str, *, is_late: bool) -> None:
         """The server cannot be reached."""
@@ -253,7 +281,13 @@ class Flight:
         """Whether it can be sent once more without harm, also if it may have reached the server."""
         if self.question.may_repeat:
             return True
-        return bool(self.readers) and b"idempotency-key" in self.readers[0].extra_lines.lower()
+        if not self.readers:
+            return False
+        leader = self.readers[0]
+        return (
+            b"idempotency-key" in leader.extra_lines.lower()
+            or "idempotency-key" in leader.asking.headers
+        )
 
     def _again(self, asked_s: float | None, why: str, *, may: bool) -> bool:
         """Whether the question is asked again: here after a while, or at the next server."""
@@ -269,7 +303,7 @@ class Flight:
                 self._note("retried", why, seconds=wait_s, count=self._attempt - 1)
                 self._retrying = clock.call_later(wait_s, self._try)
                 return True
-        if self._at + 1 < len(self.question.way.destinations):
+        if self._has_another():
             self._note("fell back", f"{self._destination.server.name}: {why}")
             self._at += 1
             self._attempt, self._has_resent = 1, False
@@ -277,11 +311,18 @@ class Flight:
             return True
         return False
 
+    def _has_another(self) -> bool:
+        """Whether a later server may be asked: else what this one said stands."""
+        passes_over = self.question.way.policies.rules.passes_over
+        later = self.question.way.destinations[self._at + 1 :]
+        return any(one.server.health.is_up or not passes_over for one in later)
+
     # --- the answer ------------------------------------------------------------------------
 
     def on_answer(self, connection: UpstreamConnection) -> None:
         """Something came."""
-        if not self.is_begun and (not connection.has_head or not self._begins(connection)):
+        is_new = not self.is_begun
+        if is_new and (not connection.has_head or not self._begins(connection)):
             return
         data = connection.take()
         if connection.is_done:
@@ -289,7 +330,7 @@ class Flight:
             self.connection = None
             connection.let_go()
             self._finish()
-        elif data:
+        elif data or is_new:
             self._take(data, is_last=False)
             self._hand_out()
 

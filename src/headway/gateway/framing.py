@@ -118,3 +118,8 @@ class Refusal(msgspec.Struct, frozen=True):
             lines.append(b"retry-after: %d\r\n" % max(1, round(self.retry_after_s + 0.499)))
         lines.append(b"\r\n" if keeps_alive else b"connection: close\r\n\r\n")
         return b"".join([*lines, body] if has_body else lines)
+
+
+def fault(error: BaseException) -> Refusal:
+    """What a client is told of a fault of ours."""
+    return Refusal(500, "internal_error", f"a fault inside: {type(error).__name__}")

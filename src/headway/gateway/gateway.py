@@ -13,10 +13,12 @@ import socket
 from collections.abc import Coroutine
 
 from .. import clock, events, settings
+from ..policies import Limit
 from ..policies.lease import Leases, Turn
+from ..policies.retry_budget import RetryBudget
 from ..policies.store_failures import StoreFailures
 from ..scope import current
-from ..stores import Entry, MemoryStore, Store
+from ..stores import NO_MARK, Entry, MemoryStore, Store
 from ..stores.installation import installation_secret
 from ..stores.opening import open_store
 from ..stores.tiered import TieredStore
@@ -25,11 +27,11 @@ from .client import ClientConnection
 from .conversations import Conversations
 from .exchange import Exchange
 from .flight import Flight
-from .framing import Refusal, mark
+from .framing import Refusal, fault, mark
 from .kept import Kept, register_kept
 from .listening import Listener
 from .outbox import Outbox
-from .plan import Plan
+from .plan import Limits, Plan, Rules
 from .routing import Question, Routing
 from .server import Server
 from .told import Telling, Told
@@ -74,6 +76,9 @@ class Gateway:
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._url = ""
+        # Of all plans together: an earlier one may have let somebody in, who counts until the end.
+        self._limits: dict[tuple[Limits, str], Limit] = {}
+        self._budgets: dict[Rules, RetryBudget] = {}
         self._routing = self._routing_of(plan)
         register_kept()
 
@@ -118,6 +123,7 @@ class Gateway:
 
     def _routing_of(self, plan: Plan) -> Routing:
         before, self._servers = self._servers, {}
+        self._leaving = [server for server in self._leaving if server.connections]
         for spec in plan.upstreams:
             known = before.get(spec.name)
             same = known is not None and known.spec == spec
@@ -128,7 +134,7 @@ class Gateway:
             if self._servers.get(name) is not server:
                 server.close()
                 self._leaving.append(server)
-        return Routing(plan, self._servers, self._secret)
+        return Routing(plan, self._servers, self._secret, self._limits, self._budgets)
 
     async def drain(self, within_s: float) -> bool:
         """Accept no more, let what is under way end; whether all did within *within_s*."""
@@ -226,8 +232,10 @@ class Gateway:
     @staticmethod
     def _is_good(entry: Entry, asking: Asking) -> bool:
         """Whether an entry is fresh, one of ours, and as young as the client wants it."""
-        now, most_s = clock.now(), asking.wishes.max_age_s
-        if now >= entry.fresh_until or type(entry.value) is not Kept:
+        now, most_s, kept = clock.now(), asking.wishes.max_age_s, entry.value
+        if now >= entry.fresh_until or type(kept) is not Kept:
+            return False
+        if type(kept.head) is not bytes or type(kept.body) is not bytes:
             return False
         return most_s is None or now - entry.made_at <= most_s
 
@@ -307,7 +315,7 @@ class Gateway:
         flight = exchange.flight = Flight(self, question, exchange)
         if question.key is not None and question.way.policies.rules.share:
             self.flights[question.key] = flight
-        flight.mark = self.store.mark()
+        flight.mark = self._mark()
         if self._leases is None or question.key is None or not question.way.policies.keeps:
             flight.start()
         else:
@@ -321,6 +329,14 @@ class Gateway:
         except Exception as error:
             self._failures.note("look-up", error)
             entry = None
+        try:
+            self._go_on(exchange, entry)
+        except Exception as error:
+            log.exception("a request failed inside the gateway")
+            exchange.refuse(fault(error))
+
+    def _go_on(self, exchange: Exchange, entry: Entry | None) -> None:
+        """The look-up of *exchange* is done: answer with *entry*, join, or ask."""
         if exchange.is_over:
             return
         if entry is not None and self._is_good(entry, exchange.asking):
@@ -332,17 +348,35 @@ class Gateway:
 
     async def _take_turn(self, flight: Flight, key: bytes, leases: Leases) -> None:
         """Begin the work, unless another process does it, whose answer then serves."""
-        turn = await leases.turn(key, None)
+        try:
+            turn: Turn | Entry | None = await leases.turn(key, None)
+        except Exception as error:
+            self._failures.note("lease", error)
+            turn = None
+        if turn is None:
+            if flight.failure is None:
+                flight.start()
+            return
         if isinstance(turn, Turn):
             if flight.failure is not None:  # everybody left meanwhile
                 await turn.end()
                 return
             flight.turn = turn
-            flight.mark = self.store.mark()
+            flight.mark = self._mark()
             flight.start()
-            return
-        if flight.failure is None:
-            flight.answer_kept(turn)
+        elif flight.failure is None:
+            reader = flight.readers[0]
+            if self._is_good(turn, reader.asking):
+                flight.answer_kept(turn)
+            else:
+                flight.start()
+
+    def _mark(self) -> int:
+        try:
+            return self.store.mark()
+        except Exception as error:
+            self._failures.note("look-up", error)
+            return NO_MARK
 
     def keep(self, flight: Flight, entry: Entry) -> None:
         """Keep the answer of *flight*, and let nobody join it from then on."""

@@ -32,6 +32,7 @@ class Kept:
         is_stream: bool,
     ) -> Kept:
         """An answer of *status* with the *headers* that travelled."""
+        is_stream = is_stream and all(name != b"content-encoding" for name, _ in headers)
         if is_stream and (b"\n:" in body or b"\r:" in body or body.startswith(b":")):
             body = without_comments(body)
         lines = header_lines(lasting(headers))
@@ -54,4 +55,7 @@ def _written(kept: Kept) -> tuple[object, ...]:
 
 
 def _read(written: Any) -> Kept:
-    return Kept(*written)
+    status, head, body, facts = written
+    if (type(status), type(head), type(body), type(facts)) != (int, bytes, bytes, AnswerFacts):
+        raise TypeError("this was not written by a gateway")
+    return Kept(status, head, body, facts)

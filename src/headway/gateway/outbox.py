@@ -7,7 +7,10 @@ understood side by side, and then written side by side.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Protocol
+
+log = logging.getLogger("headway.gateway")
 
 
 class Writable(Protocol):
@@ -18,9 +21,14 @@ class Writable(Protocol):
 
 
 class Outbox:
-    """Writes at the end of the loop's present turn; belongs to one loop."""
+    """Writes at the end of the loop's present turn; belongs to one loop.
+
+    Attributes:
+        turn: Another number after each writing: what was given in this one is not written yet.
+    """
 
     def __init__(self) -> None:
+        self.turn = 0
         self._pending: list[tuple[Writable, bytes]] = []
 
     def write(self, transport: Writable, data: bytes) -> None:
@@ -32,5 +40,9 @@ class Outbox:
     def flush(self) -> None:
         """Write now what was gathered: somebody is about to close."""
         pending, self._pending = self._pending, []
+        self.turn += 1
         for transport, data in pending:
-            transport.write(data)
+            try:
+                transport.write(data)
+            except Exception:  # one that is broken must not silence the others
+                log.debug("a transport takes no more", exc_info=True)

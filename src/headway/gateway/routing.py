@@ -30,6 +30,9 @@ from .server import Server
 from .transcript import Spoken, spoken_of
 
 MOST_HEADS: Final = 1024
+MOST_HEAD_BYTES: Final = 8 * 1024
+"""A longer head is not remembered."""
+LONGEST_NAME: Final = 512
 MOST_QUESTIONS: Final = 512
 MOST_WAYS: Final = 1024
 MOST_LIMITED: Final = 10_000
@@ -38,7 +41,12 @@ MOST_LIMITED: Final = 10_000
 class Policies:
     """The policies of one route, with their state."""
 
-    def __init__(self, rules: Rules, limits: dict[tuple[Limits, str], Limit]) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        limits: dict[tuple[Limits, str], Limit],
+        budgets: dict[Rules, RetryBudget],
+    ) -> None:
         self.rules = rules
         self.keeps = rules.ttl_s is not None
         self.freshness = (
@@ -48,7 +56,9 @@ class Policies:
             rules.attempts, on=Exception, first_wait=rules.first_wait_s, max_wait=rules.max_wait_s
         )
         share = inf if rules.retry_share is None else rules.retry_share
-        self.budget = RetryBudget(share) if rules.attempts > 1 else None
+        self.budget = None
+        if rules.attempts > 1:
+            self.budget = budgets.setdefault(rules, RetryBudget(share))
         self.is_limited = rules.limits.at_once is not None or rules.limits.per_minute is not None
         self._limits = limits
 
@@ -125,12 +135,20 @@ class Question(msgspec.Struct, frozen=True):
 class Routing:
     """A plan at work; forgets what it has understood when there are too many heads or questions."""
 
-    def __init__(self, plan: Plan, servers: Mapping[str, Server], secret: bytes) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        servers: Mapping[str, Server],
+        secret: bytes,
+        limits: dict[tuple[Limits, str], Limit] | None = None,
+        budgets: dict[Rules, RetryBudget] | None = None,
+    ) -> None:
         self.plan, self.servers, self._secret = plan, servers, secret
         # Routes under equal limits are under one: those of all routes hold for all together.
-        limits: dict[tuple[Limits, str], Limit] = {}
-        self._routes = [(route, Policies(route.rules, limits)) for route in plan.routes]
-        self._rest = Policies(plan.rules, limits)
+        limits = {} if limits is None else limits
+        budgets = {} if budgets is None else budgets
+        self._routes = [(route, Policies(route.rules, limits, budgets)) for route in plan.routes]
+        self._rest = Policies(plan.rules, limits, budgets)
         self._askings: dict[tuple[Any, ...], Asking] = {}
         # In two generations: the oldest of a long dictionary is dear to find.
         self._questions: dict[bytes, Question] = {}
@@ -141,17 +159,20 @@ class Routing:
         """What the head of a request says; *pairs* are names and values in turn."""
         place = (method, url, pairs)
         known = self._askings.get(place)
-        if known is None:
+        if known is not None:
+            return known
+        asking = Asking(
+            self.plan,
+            self.servers,
+            self._secret,
+            method=method.decode("latin-1"),
+            url=url.decode("latin-1"),
+            pairs=list(zip(pairs[::2], pairs[1::2], strict=True)),
+        )
+        if asking.refusal is None and len(url) + sum(map(len, pairs)) <= MOST_HEAD_BYTES:
             _make_room(self._askings, MOST_HEADS)
-            known = self._askings[place] = Asking(
-                self.plan,
-                self.servers,
-                self._secret,
-                method=method.decode("latin-1"),
-                url=url.decode("latin-1"),
-                pairs=list(zip(pairs[::2], pairs[1::2], strict=True)),
-            )
-        return known
+            self._askings[place] = asking
+        return asking
 
     def question(self, asking: Asking, body: bytes) -> Question | Refusal:
         """The request understood, or why it cannot go anywhere."""
@@ -163,9 +184,11 @@ class Routing:
             understood = self._understood(asking, body)
             if isinstance(understood, Refusal):
                 return understood
-            if len(self._questions) >= MOST_QUESTIONS:
-                self._older_questions, self._questions = self._questions, {}
-            known = self._questions[digest] = understood
+            if not _is_long(understood.facts.model):
+                if len(self._questions) >= MOST_QUESTIONS:
+                    self._older_questions, self._questions = self._questions, {}
+                self._questions[digest] = understood
+            return understood
         return known
 
     def _understood(self, asking: Asking, body: bytes) -> Question | Refusal:
@@ -199,6 +222,8 @@ class Routing:
 
     def way(self, asking: Asking, model: str | None) -> Way | Refusal:
         """The way of requests with such a head that ask for *model*."""
+        if _is_long(model) or _is_long(asking.path):
+            return self._way(asking, model)
         place = (asking.named, asking.wire, asking.path, "anthropic-version" in asking.headers)
         known = self._ways.get((*place, model))
         if known is None:
@@ -260,9 +285,8 @@ def _key(
     head = asking.heads.get(server.name)
     if head is None:
         url = f"{server.address.origin}{server.address.target(asking.path)}"
-        head = head_part(
-            tenant=asking.tenant, method=asking.method, url=url, headers=asking.headers
-        )
+        tenant = f"{asking.tenant} {server.whose}"
+        head = head_part(tenant=tenant, method=asking.method, url=url, headers=asking.headers)
         # Bytes are kept as they came, so they suit those who accept the same encodings.
         head = asking.heads[server.name] = b"%b%b\0" % (head, asking.accept_encoding.encode())
     sent = rewritten(body, facts, destination)
@@ -274,7 +298,16 @@ def _key(
 def _name(asking: Asking, facts: RequestFacts, server: Server) -> str:
     if facts.wire == "other":
         return f"http {asking.method} {server.address.host}"
-    return _name_with(facts.wire, facts.model) if facts.model else facts.wire
+    if not facts.model:
+        return facts.wire
+    if _is_long(facts.model):
+        return f"{facts.wire} {plain_name(facts.model)}"
+    return _name_with(facts.wire, facts.model)
+
+
+def _is_long(name: str | None) -> bool:
+    """Whether a name is too long to be remembered for the next request."""
+    return name is not None and len(name) > LONGEST_NAME
 
 
 @lru_cache(maxsize=1024)

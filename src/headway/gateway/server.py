@@ -8,8 +8,9 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from .. import clock, events
 from .health import Health
@@ -41,13 +42,13 @@ class Address:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.is_tls = parts.scheme == "https"
-        self.host = parts.hostname or ""
+        self.host = _ascii_host(parts.hostname or "")
         self.port = parts.port or (443 if self.is_tls else 80)
         is_usual = self.port == (443 if self.is_tls else 80)
         shown = f"[{self.host}]" if ":" in self.host else self.host
         self.authority = shown if is_usual else f"{shown}:{self.port}"
-        self.base = parts.path.rstrip("/")
-        self.query = parts.query
+        self.base = quote(parts.path.rstrip("/"), safe=_IN_PATHS)
+        self.query = quote(parts.query, safe=_IN_PATHS + "?")
         self.origin = f"{parts.scheme}://{self.authority}"
 
     def target(self, path: str) -> str:
@@ -65,6 +66,8 @@ class Server:
     def __init__(self, spec: Upstream, wheel: TimerWheel, outbox: Outbox) -> None:
         self.spec, self.name = spec, spec.name
         self.address, self.health = Address(spec.url), Health()
+        # Under another key the same server may answer otherwise; the key itself is shown nowhere.
+        self.whose = "" if spec.key is None else sha256(spec.key.encode()).hexdigest()
         self.open = 0
         self._wheel, self._outbox = wheel, outbox
         self._idle: deque[UpstreamConnection] = deque()
@@ -125,6 +128,7 @@ class Server:
             connection = await connecting
         except asyncio.CancelledError:
             connecting.cancel()
+            connecting.add_done_callback(_drop)  # it may stand in this very moment
             if not is_late:
                 raise
             who.on_no_connection(f"no connection within {limit_s:g} s", is_late=True)
@@ -182,6 +186,8 @@ class Server:
             self._probe = clock.call_later(self.health.wait_s(), self._begin_probe)
 
     def _begin_probe(self) -> None:
+        if self.health.is_up:  # what was under way came back well
+            return
         if not self.spec.probe:
             self.health.try_again()
             self._tell("up", "it is tried again")
@@ -213,6 +219,11 @@ class Server:
             connection.abort()
 
 
+def _drop(connecting: asyncio.Task[UpstreamConnection]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().abort()
+
+
 class _Probe(Receiver, Connector):
     """One cheap question to an upstream that is passed over; any answer below 500 will do."""
 
@@ -220,9 +231,19 @@ class _Probe(Receiver, Connector):
         self._server, self._done = server, done
 
     def begin(self) -> None:
-        self._server.connect(self, PROBE_S)
+        self._give_up: Callable[[], object] = self._server.connect(self, PROBE_S)
+        self._timer = clock.call_later(2 * PROBE_S, self._ran_out)
+
+    def _ran_out(self) -> None:
+        self._give_up()
+        self._end(False)
+
+    def _end(self, is_well: bool) -> None:
+        self._timer.cancel()
+        self._done(is_well)
 
     def on_connection(self, connection: UpstreamConnection) -> None:
+        self._give_up = connection.abort
         address = self._server.address
         asked = f"{address.base}{self._server.spec.probe}" or "/"
         request = f"GET {asked} HTTP/1.1\r\nhost: {address.authority}\r\nconnection: close\r\n\r\n"
@@ -235,16 +256,23 @@ class _Probe(Receiver, Connector):
         )
 
     def on_no_connection(self, why: str, *, is_late: bool) -> None:
-        self._done(False)
+        self._end(False)
 
     def on_answer(self, connection: UpstreamConnection) -> None:
         if connection.has_head:
             is_well = connection.status < 500
             connection.abort()
-            self._done(is_well)
+            self._end(is_well)
 
     def on_lost(self, connection: UpstreamConnection, why: str) -> None:
-        self._done(False)
+        self._end(False)
+
+
+_IN_PATHS: Final = "/%:@!$&'()*+,;=~-._"
+
+
+def _ascii_host(host: str) -> str:
+    return host if host.isascii() else host.encode("idna").decode("ascii")
 
 
 @lru_cache(maxsize=1)

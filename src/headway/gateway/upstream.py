@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Final, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -11,6 +12,8 @@ from .. import clock
 from .outbox import Outbox
 from .sockets import without_delay
 from .wheel import NEVER, TimerWheel
+
+log = logging.getLogger("headway.gateway")
 
 MOST_HEAD_BYTES: Final = 256 * 1024
 MOST_DRAINED_BYTES: Final = 256 * 1024
@@ -55,19 +58,11 @@ class UpstreamConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        *(
-            "_between_s",
-            "_drained",
-            "_home",
-            "_is_head_request",
-            "_outbox",
-            "_parser",
-            "_size",
-            "_wheel",
-        ),
-        *("due", "has_answered", "has_head", "headers", "is_chunked", "is_done", "is_over"),
-        *("is_reading", "keeps_alive", "length", "pieces", "receiver", "status", "tick"),
-        *("transport", "was_used"),
+        *("_has_foreign_coding",),
+        *("_between_s", "_drained", "_home", "_is_head_request", "_outbox", "_parser", "_size"),
+        *("_wheel", "due", "has_answered", "has_head", "headers", "is_chunked", "is_done"),
+        *("is_over", "is_reading", "keeps_alive", "length", "pieces", "receiver", "status"),
+        *("tick", "transport", "was_used"),
     )
 
     def __init__(self, wheel: TimerWheel, outbox: Outbox, home: Home) -> None:
@@ -83,7 +78,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.headers: RawHeaders = []
         self.pieces: list[bytes] = []
         self._between_s: float | None = None
-        self._is_head_request = False
+        self._is_head_request = self._has_foreign_coding = False
         self._drained = self._size = 0
 
     # --- asked by a flight -----------------------------------------------------------------
@@ -100,6 +95,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Send *request*, whose answer is for *receiver*; the first byte is due at *due*."""
         self.receiver, self._is_head_request, self._between_s = receiver, is_head, between_s
         self.has_head = self.is_done = self.has_answered = self.is_chunked = False
+        self._has_foreign_coding = False
         self.keeps_alive, self._size = True, 0
         self.headers, self.pieces = [], []
         self._wheel.watch(self, due)
@@ -132,7 +128,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.receiver = None
         if self.is_over:
             return
-        if not self.is_done or not self.keeps_alive or not self.is_reading:
+        is_clean = self.is_done and self.keeps_alive and self.is_reading
+        if not is_clean or self.transport.get_write_buffer_size():  # answered before it was asked
             self.abort()
             return
         self.was_used = True
@@ -160,7 +157,7 @@ class UpstreamConnection(asyncio.Protocol):
     def ran_out(self) -> None:
         """No byte came in time."""
         receiver = self.receiver
-        why = "between chunks" if self.has_answered else "first byte"
+        why = "between chunks" if self.has_head else "first byte"
         self.abort()
         if receiver is not None:
             receiver.on_lost(self, why)
@@ -177,25 +174,39 @@ class UpstreamConnection(asyncio.Protocol):
             self.abort()  # nobody asked for this
             return
         self.has_answered = True
+        if (wrong := self._why_unreadable(data)) is not None:
+            self._break_off(wrong)
+        elif receiver is not None:
+            self._hand_on(receiver)
+        elif self.is_done:
+            self.let_go()
+
+    def _why_unreadable(self, data: bytes) -> str | None:
+        """Read *data*; what is wrong with it, if it cannot be handed on."""
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
-            self._break_off("it switched protocols unasked")
-            return
+            return "it switched protocols unasked"
         except HttpParserError as wrong:
-            self._break_off(f"it sent what is no HTTP/1.1: {wrong}")
-            return
+            self.keeps_alive = False
+            if not self.is_done:  # else the answer is whole, and this is what came behind it
+                return f"it sent what is no HTTP/1.1: {wrong}"
+        if self._has_foreign_coding:
+            return "it sent a transfer-encoding other than chunked"
         if not self.has_head:
             self._size += len(data)
             if self._size > MOST_HEAD_BYTES:
-                self._break_off(f"it sent a head of more than {MOST_HEAD_BYTES} bytes")
-                return
-        if receiver is None:
-            if self.is_done:
-                self.let_go()
+                return f"it sent a head of more than {MOST_HEAD_BYTES} bytes"
+        return None
+
+    def _hand_on(self, receiver: Receiver) -> None:
+        try:
+            receiver.on_answer(self)
+        except Exception as error:
+            log.exception("an answer failed inside the gateway")
+            self._break_off(f"a fault inside: {type(error).__name__}")
             return
-        receiver.on_answer(self)
-        if self.receiver is receiver and self.is_reading:
+        if self.receiver is receiver and self.is_reading and self.has_head:
             self._wait_for_more()
 
     def eof_received(self) -> None:
@@ -254,7 +265,8 @@ class UpstreamConnection(asyncio.Protocol):
             if name == b"content-length":
                 self.length = int(value)
             elif name == b"transfer-encoding":
-                self.is_chunked = value.lower().endswith(b"chunked")
+                self.is_chunked = True
+                self._has_foreign_coding = value.strip().lower() != b"chunked"
         if self.is_chunked:
             self.length = None
         if self._is_head_request or status in (204, 304):

@@ -7,9 +7,12 @@ and whoever holds one sets ``due`` to another moment, or to ``NEVER``.
 from __future__ import annotations
 
 import heapq
+import logging
 from typing import Final, Protocol
 
 from .. import clock
+
+log = logging.getLogger("headway.gateway")
 
 NEVER: Final = float("inf")
 TICK_S: Final = 0.02
@@ -88,7 +91,10 @@ class TimerWheel:
             for timed in self._buckets.pop(tick, ()):
                 if timed.tick == tick and not timed.is_over:  # else it has moved, or is gone
                     timed.tick = 0
-                    self._look_at(timed, now)
+                    try:
+                        self._look_at(timed, now)
+                    except Exception:  # it must not take the others' time with it
+                        log.exception("a time-out failed")
         if self._ticks:
             self._arm()
 
