@@ -129,7 +129,7 @@ def test_everything_can_be_switched_off(tmp_path: Path) -> None:
     assert (rules.first_wait_s, rules.passes_over, rules.retry_share) == (0.0, False, None)
     assert (rules.ttl_s, rules.share, rules.attempts) == (None, False, 1)
     assert rules.limits == Limits(max_waiting=None)
-    budget = Policies(rules=Rules(retry_share=None), limits={}).budget
+    budget = Policies(rules=Rules(retry_share=None), limits={}, budgets={}).budget
     assert budget is not None
     assert all(budget.may_repeat() for _ in range(10_000))
     assert msgspec.json.decode(msgspec.json.encode(off), type=Plan) == off

@@ -122,19 +122,21 @@ class Gateway:
         self.plan, self._routing = plan, self._routing_of(plan)
 
     def _routing_of(self, plan: Plan) -> Routing:
-        before, self._servers = self._servers, {}
-        self._leaving = [server for server in self._leaving if server.connections]
+        before, servers = self._servers, dict[str, Server]()
         for spec in plan.upstreams:
             known = before.get(spec.name)
-            same = known is not None and known.spec == spec
-            self._servers[spec.name] = (
-                known if same and known is not None else Server(spec, self.wheel, self.outbox)
+            is_same = known is not None and known.spec == spec
+            servers[spec.name] = (
+                known if known is not None and is_same else Server(spec, self.wheel, self.outbox)
             )
+        routing = Routing(plan, servers, self._secret, self._limits, self._budgets)
+        self._servers = servers  # from here on nothing can fail
+        self._leaving = [server for server in self._leaving if server.connections]
         for name, server in before.items():
-            if self._servers.get(name) is not server:
+            if servers.get(name) is not server:
                 server.close()
                 self._leaving.append(server)
-        return Routing(plan, self._servers, self._secret, self._limits, self._budgets)
+        return routing
 
     async def drain(self, within_s: float) -> bool:
         """Accept no more, let what is under way end; whether all did within *within_s*."""
