@@ -191,10 +191,8 @@ class Exchange:
         """Answer with what another process, or an earlier run, has kept."""
         kept: Kept = entry.value
         age_s = max(0.0, clock.now() - entry.made_at)
-        client = self.client
-        end = b"\r\n" if client.keeps_alive else b"connection: close\r\n\r\n"
-        body = b"" if self.asking.is_head else kept.body
-        client.write(b"".join((kept.head, b"age: %d\r\n" % age_s, mark("hit"), end, body)))
+        client, has_body = self.client, not self.asking.is_head
+        client.write(kept.written(age_s, keeps_alive=client.keeps_alive, has_body=has_body))
         told, self._told = self._told, None
         if told is not None:
             told.hit(kept.facts, kept.status, age_s, self.house.store_name)

@@ -27,7 +27,7 @@ from .client import ClientConnection
 from .conversations import Conversations
 from .exchange import Exchange
 from .flight import Flight
-from .framing import Refusal, fault, mark
+from .framing import Refusal, fault
 from .kept import Kept, register_kept
 from .listening import Listener
 from .outbox import Outbox
@@ -242,20 +242,14 @@ class Gateway:
         return most_s is None or now - entry.made_at <= most_s
 
     def _answer_kept(
-        self,
-        client: ClientConnection,
-        asking: Asking,
-        question: Question,
-        entry: Entry,
-        told: Told | None = None,
+        self, client: ClientConnection, asking: Asking, question: Question, entry: Entry
     ) -> None:
         kept: Kept = entry.value
         age_s = max(0.0, clock.now() - entry.made_at)
-        end = b"\r\n" if client.keeps_alive else b"connection: close\r\n\r\n"
-        body = b"" if asking.is_head else kept.body
-        client.write(b"".join((kept.head, b"age: %d\r\n" % age_s, _HIT, end, body)))
+        has_body = not asking.is_head
+        client.write(kept.written(age_s, keeps_alive=client.keeps_alive, has_body=has_body))
         if events.listeners:
-            told = told or self.tell(asking, question)
+            told = self.tell(asking, question)
             told.hit(kept.facts, kept.status, age_s, self.store.name)
         client.is_answered(None)
 
@@ -436,7 +430,6 @@ class Gateway:
             )
 
 
-_HIT = mark("hit")
 _CLOSING_STEPS = 500
 _LAST_CALL_S = 0.1
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..stores.codec.classes import register
 from ..wire.exchange import AnswerFacts
 from ..wire.recording import without_comments
-from .framing import header_lines, lasting, status_line
+from .framing import header_lines, lasting, mark, status_line
 
 ENTRY_BYTES = 1_000
 """What an entry costs beside its bytes."""
@@ -39,10 +39,19 @@ class Kept:
         head = b"%b%bcontent-length: %d\r\n" % (status_line(status), lines, len(body))
         return cls(status, head, body, facts)
 
+    def written(self, age_s: float, *, keeps_alive: bool, has_body: bool) -> bytes:
+        """The answer to one client, as old as it is."""
+        end = b"\r\n" if keeps_alive else b"connection: close\r\n\r\n"
+        body = self.body if has_body else b""
+        return b"".join((self.head, b"age: %d\r\n" % age_s, _HIT, end, body))
+
     @property
     def size_bytes(self) -> int:
         """What it takes to hold it."""
         return len(self.head) + len(self.body) + ENTRY_BYTES
+
+
+_HIT = mark("hit")
 
 
 def register_kept() -> None:
