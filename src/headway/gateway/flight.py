@@ -26,6 +26,8 @@ from .wheel import NEVER
 
 log = logging.getLogger("headway.gateway")
 
+MOST_ARRIVALS: Final = 32
+"""Of so many pieces is remembered when they came, to tell when the first content had."""
 UNREAD_BYTES: Final = 64 * 1024
 """An answer is read along in pieces of this size: each step costs, however small."""
 
@@ -96,9 +98,9 @@ class Flight:
 
     __slots__ = (
         *("_attempt", "_at", "_decode", "_destination", "_give_up", "_has_resent", "_limit"),
-        *("_is_framed",),
+        *("_arrivals", "_is_framed"),
         *("_reading", "_repeated", "_retrying", "_unread", "body", "chunks"),
-        *("connection", "facts", "failure", "first_byte_at", "headers", "is_begun"),
+        *("connection", "facts", "failure", "headers", "is_begun"),
         *("is_done", "is_open", "is_recorded", "is_stream", "key", "length", "mark", "question"),
         *("readers", "size", "status", "tower", "turn"),
     )
@@ -115,7 +117,7 @@ class Flight:
         self.status = self.size = 0
         self.length: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
-        self.first_byte_at = 0.0
+        self._arrivals: list[tuple[int, float]] = []
         self.facts: AnswerFacts | None = None
         self.connection: UpstreamConnection | None = None
         self.mark = NO_MARK
@@ -388,15 +390,25 @@ class Flight:
 
     def _take(self, data: bytes, *, is_last: bool) -> None:
         if data:
-            if not self.size:
-                self.first_byte_at = clock.monotonic()
             self.size += len(data)
+            if self.is_stream and len(self._arrivals) < MOST_ARRIVALS:
+                self._arrivals.append((self.size, clock.monotonic()))
             if self._reading is not None:
                 self._unread.append(data)
                 if not is_last and self.size > UNREAD_BYTES:
                     self._read()
             # Handed out by their place in here, also when nothing is recorded.
             self.chunks.append(data)
+
+    @property
+    def first_content_at(self) -> float | None:
+        """When the first content of a stream had come; what opens it may come long before."""
+        facts = self.facts
+        place = facts.first_content_at if facts is not None and self._decode is None else 0
+        for size, at in self._arrivals:
+            if size > (place or 0):
+                return at
+        return self._arrivals[-1][1] if self._arrivals else None
 
     def _read(self) -> None:
         unread, self._unread = self._unread, []

@@ -99,9 +99,8 @@ class Told:
         """The exchange is over."""
         facts = None if flight is None else flight.facts
         status = None if flight is None or not flight.is_begun else flight.status
-        first_s = None
-        if flight is not None and flight.size and self.question.facts.streams:
-            first_s = max(0.0, flight.first_byte_at - self.began)
+        first_at = None if flight is None else flight.first_content_at
+        first_s = None if first_at is None else max(0.0, first_at - self.began)
         if error is None and status is not None and status >= 400:
             error = f"status {status}"
         self._end(source, facts, status, error, first_s, None, None)
