@@ -154,7 +154,7 @@ async def two_servers(*routes: Route) -> AsyncIterator[tuple[Way, Provider, Prov
     async with Provider() as first, Provider() as second, httpx2.AsyncClient(verify=False) as http:
         upstreams = (
             Upstream(name="first", url=f"{first.url}/v1"),
-            Upstream(name="second", url=f"{second.url}/v1", key="of-second"),
+            Upstream(name="second", url=f"{second.url}/v1"),
         )
         rules = Rules(attempts=1, first_wait_s=0.001)
         gateway = Gateway(Plan(upstreams=upstreams, routes=routes, rules=rules))

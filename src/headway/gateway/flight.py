@@ -242,9 +242,9 @@ class Flight:
         )
 
     def _request_head(self, asking: Asking, destination: Destination) -> bytes:
-        """A credential that was meant for the first server is shown to no other."""
+        """A credential that was meant for the first server is shown to no other host."""
         first = self.question.way.destinations[0].server
-        is_same = destination.server.address.origin == first.address.origin
+        is_same = destination.server.address.host == first.address.host
         return asking.request_to(destination.server, with_credentials=is_same)
 
     def on_no_connection(self, why: str, *, is_late: bool) -> None:

@@ -99,7 +99,9 @@ class TieredStore:
             on_found=self._promoted,
             on_down=self._went_down,
         )
-        self._marks, self._journal = Marks(), Journal(JOURNAL_BYTES)
+        # What is yet to be sent is held beside what memory holds, so it may be as much at most.
+        most = min(JOURNAL_BYTES, self.memory.max_bytes or JOURNAL_BYTES)
+        self._marks, self._journal = Marks(), Journal(most)
         self._hearing = Hearing(
             self.memory,
             second.ledger,
