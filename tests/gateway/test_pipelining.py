@@ -93,3 +93,21 @@ async def test_long_requests_ahead_of_their_turn_stop_the_reading() -> None:
         finally:
             here.client.reset()
     assert held < 3 * size
+
+
+@pytest.mark.parametrize(
+    ("garbage", "status"),
+    [
+        (b"GARBAGE \x00\r\n\r\n", 400),
+        (b"GET /x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n", 501),
+    ],
+    ids=["garbage", "an unknown coding"],
+)
+async def test_what_came_before_garbage_is_answered_first(garbage: bytes, status: int) -> None:
+    async with rig() as here:
+        await here.ask(chat())
+        here.client.writer.write(chat() + chat() + garbage)
+        answers = [(await here.client.answer()).status for _ in range(3)]
+        rest = await here.client.rest()
+    assert answers == [200, 200, status]
+    assert rest == b""

@@ -88,6 +88,7 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
+        *("_last_word",),
         *("_has_begun", "_has_next", "_has_said_end", "_long_body", "_total_due"),
         *("_written_in",),
         *("_body", "_came", "_desk", "_exchange", "_extra", "_framed", "_has_head", "_is_new"),
@@ -108,6 +109,7 @@ class ClientConnection(asyncio.Protocol):
         self._has_begun = self._has_next = self._has_said_end = False
         self._size = self._came = self._framed = 0
         self._written_in, self._total_due = -1, NEVER
+        self._last_word: Refusal | None = None
         self._long_body = bytearray()
         self._url = self._method = b""
         self._pairs: list[bytes] = []
@@ -171,7 +173,7 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.is_slow = False
-        if self._stops_reading:
+        if self._has_said_end:
             return
         due = self._total_due if self._exchange is not None else clock.monotonic() + IDLE_S
         self._desk.wheel.watch(self, due)
@@ -197,7 +199,7 @@ class ClientConnection(asyncio.Protocol):
     def ran_out(self) -> None:
         """A time-out: of the exchange under way, or of a request that does not come."""
         is_stalled = self.is_slow and clock.monotonic() < self._total_due
-        if self._stops_reading or is_stalled:  # it takes no more of what was written
+        if self._has_said_end or is_stalled:  # it takes no more of what was written
             reset(self.transport)
         elif self._exchange is not None:
             self._exchange.ran_out()
@@ -354,6 +356,7 @@ class ClientConnection(asyncio.Protocol):
         self.keeps_alive = False
         if not self.is_over:
             self._desk.outbox.flush()
+            self._has_said_end = True
             if after_flush:
                 self._desk.wheel.watch(self, clock.monotonic() + LINGER_S)
                 self.transport.close()
@@ -371,6 +374,8 @@ class ClientConnection(asyncio.Protocol):
         self._desk.wheel.watch(self, clock.monotonic() + IDLE_S)
         if self._waiting:
             self._serve_soon()
+        elif self._last_word is not None:
+            self._turn_away(self._last_word)
 
     def _serve_soon(self) -> None:
         """Serve the next one in a turn of its own: what was written before is on its way then."""
@@ -380,11 +385,11 @@ class ClientConnection(asyncio.Protocol):
 
     def _serve_next(self) -> None:
         self._has_next = False
-        if self.is_over or self._stops_reading or self._exchange is not None or self.is_slow:
+        if self.is_over or self._has_said_end or self._exchange is not None or self.is_slow:
             return
         if self._waiting:
             request = self._waiting.popleft()
-            if not self._is_reading and not self._waiting:
+            if not self._is_reading and not self._waiting and not self._stops_reading:
                 self._is_reading = True
                 self.transport.resume_reading()
             try:
@@ -402,6 +407,7 @@ class ClientConnection(asyncio.Protocol):
         """Close when all that was written is on its way."""
         self._stops_reading = True
         self._desk.outbox.flush()
+        self._has_said_end = True
         self._desk.wheel.watch(self, clock.monotonic() + LINGER_S)
         self.transport.close()
 
@@ -429,15 +435,14 @@ class ClientConnection(asyncio.Protocol):
         self._turn_away(Refusal(413, "body_too_large", f"the body is longer than {most} bytes"))
 
     def _turn_away(self, refusal: Refusal) -> None:
-        """Answer what cannot be read on from, and close; what is under way breaks off."""
+        """Answer what cannot be read on from, after all that came before it, and close."""
         self._stops_reading = True
         self._body.clear()
         self._long_body = bytearray()
-        exchange = self._exchange
+        if self._exchange is not None or self._waiting:
+            self._last_word = refusal
+            return
         self.keeps_alive = False
-        if exchange is not None or self._waiting:
-            self._waiting.clear()
-            return  # the answers under way are given; then the connection closes
         self._desk.refused(refusal)
         self.refuse(refusal)
         self._linger()
