@@ -241,8 +241,9 @@ def test_ctrl_z_stops_both_and_fg_wakes_both(tmp_path: Path) -> None:
     shell.type("echo still $((40 + 2))\n")
     shell.until("still 42")
     assert "tick" not in shell.seen.partition("still 42")[2]
+    shell.seen = ""
     shell.type("fg\n")
-    shell.until("tick")
+    shell.until("\ntick ")  # not the command line, which the shell shows again
     shell.type("\x03")
     shell.until("KeyboardInterrupt")
     shell.until("no call reached Headway")
