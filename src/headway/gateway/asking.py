@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from ..adapters.http.wishes import Wishes, read_wishes
 from ..scope import HIGH, LOW, NORMAL
 from ..wire.exchange import Wire
-from ..wire.headers import to_forward
+from ..wire.headers import by_name, to_forward
 from ..wire.key import CREDENTIALS, tenant_of
 from ..wire.request import wire_of
 from .framing import Refusal
@@ -24,7 +24,6 @@ AGENT: Final = "x-headway-agent"
 PRIORITY: Final = "x-headway-priority"
 
 _PRIORITIES: Final = {"high": HIGH, "normal": NORMAL, "low": LOW}
-_REPEATABLE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _NOT_FORWARDED: Final = frozenset({"content-length", "expect"})
 
 _serial = count(1)
@@ -48,7 +47,7 @@ class Asking:
 
     __slots__ = (
         *("accept_encoding", "agent", "headers", "heads", "is_head", "is_model", "key_name"),
-        *("lacks_host", "may_repeat", "method", "named", "number", "path", "priority", "refusal"),
+        *("lacks_host", "method", "named", "number", "path", "priority", "refusal"),
         *("requests", "shown_in", "tenant", "wire", "wishes"),
     )
 
@@ -63,7 +62,7 @@ class Asking:
         pairs: Sequence[tuple[bytes, bytes]],
     ) -> None:
         self.number = b"%d:" % next(_serial)
-        self.headers = headers = _by_name(pairs)
+        self.headers = headers = by_name(pairs)
         self.lacks_host = "host" not in headers
         self.method, self.is_head = method, method == "HEAD"
         self.named, self.path = _named(url, servers)
@@ -72,7 +71,6 @@ class Asking:
         self.wishes: Wishes = read_wishes(headers)
         self.agent = headers.get(AGENT)
         self.priority = _PRIORITIES.get(headers.get(PRIORITY, "").strip().lower(), NORMAL)
-        self.may_repeat = method in _REPEATABLE_METHODS or self.is_model
         self.accept_encoding = headers.get("accept-encoding", "")
         self.shown_in = ""
         self.key_name: str | None = None
@@ -120,15 +118,6 @@ class Asking:
         lines.append(f"host: {address.authority}\r\n")
         lines += [f"{name}: {value}\r\n" for name, value in pairs]
         return "".join(lines).encode("latin-1")
-
-
-def _by_name(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for raw_name, raw_value in pairs:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        glue = "; " if name == "cookie" else ", "
-        joined[name] = f"{joined[name]}{glue}{value}" if name in joined else value
-    return joined
 
 
 def _named(url: str, servers: Mapping[str, Server]) -> tuple[Server | None, str]:

@@ -14,7 +14,7 @@ from ..adapters.http.decoding import Undecodable, decoder_of
 from ..errors import LimitExceeded
 from ..policies import Limit
 from ..policies.lease import Turn
-from ..policies.retry import asked_wait_s
+from ..policies.retry import asked_wait_s, may_pass
 from ..stores import NO_MARK, Entry
 from ..wire.exchange import AnswerFacts, AnswerReader
 from .asking import Asking
@@ -30,8 +30,6 @@ MOST_ARRIVALS: Final = 32
 """Of so many pieces is remembered when they came, to tell when the first content had."""
 UNREAD_BYTES: Final = 64 * 1024
 """An answer is read along in pieces of this size: each step costs, however small."""
-
-_MAY_PASS: Final = frozenset({408, 409, 429})
 
 
 class Reader(Protocol):
@@ -358,8 +356,7 @@ class Flight:
     def _repeats(self, connection: UpstreamConnection) -> bool:
         headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in connection.headers}
         said, status = headers.get("x-should-retry"), connection.status
-        is_failure = status >= 500 or status in _MAY_PASS or said == "true"
-        if not is_failure:
+        if not may_pass(status, said):
             return False
         asked_s = float("inf") if said == "false" else asked_wait_s(headers)
         self._leave_limit()

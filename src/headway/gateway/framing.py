@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from ..wire.headers import HOP_BY_HOP, MARK, OF_ONE_ANSWER, OF_ONE_ANSWER_PREFIXES
+from ..wire.headers import HOP_BY_HOP, MARK, MARKS, OF_ONE_ANSWER, OF_ONE_ANSWER_PREFIXES
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -75,10 +75,7 @@ def mark(source: str) -> bytes:
     return _MARKS[source]
 
 
-_MARKS: Final = {
-    source: b"%b: %b\r\n" % (MARK.encode(), source.encode())
-    for source in ("hit", "miss", "joined", "stale", "bypass")
-}
+_MARKS: Final = {source: b"%b: %b\r\n" % (MARK.encode(), source.encode()) for source in MARKS}
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ import logging
 import secrets
 import socket
 from collections.abc import Coroutine
+from functools import partial
 
 from .. import clock, events, settings
 from ..policies import Limit
@@ -419,15 +420,14 @@ class Gateway:
     def refused(self, refusal: Refusal) -> None:
         """Tell listeners of a request that came to nothing."""
         if events.listeners:
-            events.emit(
-                events.PolicyActed(
-                    at=clock.now(),
-                    run=self.telling.run,
-                    operation="gateway",
-                    action="refused",
-                    detail=refusal.reason,
-                )
+            event = events.PolicyActed(
+                at=clock.now(),
+                run=self.telling.run,
+                operation="gateway",
+                action="refused",
+                detail=refusal.reason,
             )
+            self.telling.later(partial(events.emit, event))
 
 
 _CLOSING_STEPS = 500

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from math import inf
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ import msgspec
 
 from .. import events
 from ..adapters.http.plumbing import plain_name
-from ..adapters.http.questions import only_samples
+from ..adapters.http.questions import may_repeat, only_samples, why_not
 from ..policies import Limit, Retry
 from ..policies.freshness import Freshness
 from ..policies.retry_budget import RetryBudget
@@ -217,7 +216,7 @@ class Routing:
             why_bypassed=why,
             way=way,
             operation=_name(asking, facts, first.server),
-            may_repeat=_may_repeat(asking, facts),
+            may_repeat=may_repeat(asking.method, asking.headers, facts),
         )
 
     def way(self, asking: Asking, model: str | None) -> Way | Refusal:
@@ -300,9 +299,7 @@ def _name(asking: Asking, facts: RequestFacts, server: Server) -> str:
         return f"http {asking.method} {server.address.host}"
     if not facts.model:
         return facts.wire
-    if _is_long(facts.model):
-        return f"{facts.wire} {plain_name(facts.model)}"
-    return _name_with(facts.wire, facts.model)
+    return f"{facts.wire} {plain_name(facts.model)}"
 
 
 def _is_long(name: str | None) -> bool:
@@ -310,27 +307,12 @@ def _is_long(name: str | None) -> bool:
     return name is not None and len(name) > LONGEST_NAME
 
 
-@lru_cache(maxsize=1024)
-def _name_with(wire: str, model: str) -> str:
-    return f"{wire} {plain_name(model)}"
-
-
 def _why_not(asking: Asking, facts: RequestFacts, key: bytes | None, *, every: bool) -> str | None:
     """Why an answer is neither kept nor shared, in words; None if it may be both."""
-    if asking.wishes.bypass is not None:
-        return asking.wishes.bypass
-    if facts.wire == "other":
-        return "it is no wire of a model"
-    if key is None:
-        return facts.why_not or "its body has no canonical form"
-    if facts.is_repeatable or (every and only_samples(facts)):
-        return None
+    why = why_not(facts, asking.wishes, key)
+    if why is not None or facts.is_repeatable or (every and only_samples(facts)):
+        return why
     return facts.why_not
-
-
-def _may_repeat(asking: Asking, facts: RequestFacts) -> bool:
-    body = facts.body
-    return asking.may_repeat and not (isinstance(body, dict) and body.get("store") is True)
 
 
 def rewritten(body: bytes, facts: RequestFacts, destination: Destination) -> bytes:

@@ -5,24 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final
 
 from .. import clock, events
-from ..adapters.http.plumbing import plain_name
+from ..adapters.http.observe import ANSWERS_OF_A_MODEL, model_answered
 from ..scope import new_call_id
-from ..wire.exchange import AnswerFacts, Usage
+from ..wire.exchange import AnswerFacts
 from .asking import Asking
 from .conversations import Conversations
 from .flight import Flight
 from .routing import Question
 
 log = logging.getLogger("headway.gateway")
-
-_ANSWERS_OF_A_MODEL = frozenset(
-    {"openai.chat", "openai.responses", "openai.embeddings", "anthropic.messages"}
-)
-
 
 TELL_S: Final = 0.01
 MOST_UNTOLD: Final = 256
@@ -155,37 +150,25 @@ class Told:
                 tier=tier,
             )
         )
-        if question.facts.wire in _ANSWERS_OF_A_MODEL:
+        if question.facts.wire in ANSWERS_OF_A_MODEL:
             self._answered(source, facts, status, now)
 
     def _answered(
         self, source: str, facts: AnswerFacts | None, status: int | None, now: float
     ) -> None:
-        asked = self.question.facts
-        usage = facts.usage if facts is not None else _NO_USAGE
-        calls = facts.tool_calls if facts is not None else ()
-        if facts is not None and calls:
+        if facts is not None and facts.tool_calls:
             self._telling.conversations.answered(facts, self.agent, now, self._parent)
         events.emit(
-            events.ModelAnswered(
+            model_answered(
+                self.question.facts,
+                facts,
                 at=now,
                 run=self._telling.run,
                 call=self.call,
                 operation=self.question.operation,
-                provider=asked.provider,
-                model=_plain(asked.model or (facts.model if facts is not None else "") or ""),
                 source=source,
                 agent=self.agent,
-                tokens_in=usage.tokens_in,
-                tokens_cached=usage.tokens_cached,
-                tokens_cache_written=usage.tokens_cache_written,
-                tokens_out=usage.tokens_out,
-                tokens_reasoning=usage.tokens_reasoning,
-                finish_reason=facts.finish_reason if facts is not None else None,
-                tool_calls=len(calls),
                 status=status,
-                streamed=asked.streams,
-                complete=facts is not None and facts.is_complete and not facts.is_error,
             )
         )
 
@@ -222,10 +205,6 @@ class Told:
                 detail=detail,
             )
         )
-
-
-_NO_USAGE = Usage()
-_plain = lru_cache(maxsize=1024)(plain_name)
 
 
 def _kind(question: Question) -> str:

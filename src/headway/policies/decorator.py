@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+
+import msgspec
 
 from .. import bridge
 from ..call import Call, Operation, Place, Policy, Source
@@ -25,8 +26,7 @@ S = TypeVar("S")
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[R]):
+class Answer(msgspec.Struct, Generic[R], frozen=True):
     """A value, its source (ran, hit, joined or stale), and its age if it was kept."""
 
     value: R

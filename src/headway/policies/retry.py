@@ -161,6 +161,16 @@ def asked_wait_s(headers: Mapping[str, str]) -> float | None:
     return _number(text) if _number(text) is not None else _until(text)
 
 
+_STATUSES_THAT_MAY_PASS = frozenset({408, 409, 429})
+
+
+def may_pass(status: int, should_retry: str | None) -> bool:
+    """Whether asking again may help after an HTTP answer; what ``x-should-retry`` said of it."""
+    if status >= 400 and should_retry == "true":
+        return True
+    return status >= 500 or status in _STATUSES_THAT_MAY_PASS
+
+
 def _number(text: object) -> float | None:
     try:
         value = float(str(text))

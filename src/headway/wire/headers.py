@@ -39,6 +39,17 @@ OF_ONE_ANSWER_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 _OWN_PREFIX = "x-headway-"
 
 
+def by_name(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by name in lower case; what was sent twice is joined, cookies by a semicolon."""
+    joined: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        if name in joined:
+            value = f"{joined[name]}{'; ' if name == 'cookie' else ', '}{value}"
+        joined[name] = value
+    return joined
+
+
 def to_forward(headers: Headers) -> list[tuple[str, str]]:
     """The headers that may travel on to the next hop, requests or responses, in their order.
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from ...stream import Stream
 from ...wire.exchange import AnswerFacts
-from ...wire.headers import to_keep
+from ...wire.headers import by_name, to_keep
 from .flow import Flow
 from .plumbing import RawHeaders
 
@@ -40,12 +40,8 @@ class Head:
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """By name in lower case; one that was sent twice is joined by a comma."""
-        joined: dict[str, str] = {}
-        for raw_name, raw_value in self.raw_headers:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            joined[name] = f"{joined[name]}, {value}" if name in joined else value
-        return joined
+        """By name in lower case; what was sent twice is joined."""
+        return by_name(self.raw_headers)
 
     @cached_property
     def is_encoded(self) -> bool:

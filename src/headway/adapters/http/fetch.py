@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
 from ...errors import UpstreamFailed
-from ...policies.retry import retry_after_s
+from ...policies.retry import may_pass, retry_after_s
 from ...stream import Stream
 from ...wire.exchange import AnswerReader, RequestFacts
 from .answer import Head, HttpAnswer, Piece, Whole
@@ -18,8 +18,6 @@ from .plumbing import AsyncResponse
 
 MOST_AHEAD_BYTES: Final = 1024 * 1024
 """How much of an answer that one client alone reads is received before that client reads it."""
-
-_MAY_PASS: Final = frozenset({408, 409, 429})
 
 
 async def fetch(exchange: Exchange) -> HttpAnswer:
@@ -62,20 +60,15 @@ def _worth_keeping(response: AsyncResponse) -> dict[str, object]:
 
 def _judged(exchange: Exchange, answer: Whole) -> Whole:
     """The answer, unless it says that asking again may help."""
-    if not _is_failure(answer):
+    said = answer.headers.get("x-should-retry")
+    if not may_pass(answer.status, said):
         return answer
     failure = UpstreamFailed(exchange.name, answer)
-    if answer.headers.get("x-should-retry") == "false":
+    if said == "false":
         failure.retry_after_s = float("inf")
     else:
         failure.retry_after_s = retry_after_s(failure)
     raise failure
-
-
-def _is_failure(answer: Whole) -> bool:
-    if answer.status >= 400 and answer.headers.get("x-should-retry") == "true":
-        return True
-    return answer.status >= 500 or answer.status in _MAY_PASS
 
 
 class _Incoming(AsyncIterator[Piece]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ... import bridge, clock, events
 from ...call import Call, Place, Proceed
@@ -10,14 +10,15 @@ from ...errors import UpstreamFailed
 from ...policies.watch import note
 from ...scope import Scope, current
 from ...stream import Stream
-from ...wire.exchange import Usage
+from ...wire.exchange import AnswerFacts, RequestFacts, Usage
 from .answer import Head, head_of
 from .exchange import Exchange, NotKept
 from .plumbing import plain_name
 
-_ANSWERS_OF_A_MODEL = frozenset(
+ANSWERS_OF_A_MODEL: Final = frozenset(
     {"openai.chat", "openai.responses", "openai.embeddings", "anthropic.messages"}
 )
+_NO_USAGE: Final = Usage()
 
 
 class Observe:
@@ -55,32 +56,56 @@ class Observe:
 
     @staticmethod
     def _answered(call: Call, exchange: Exchange, asked_by: Scope, head: Head | None) -> None:
-        asked, facts = exchange.facts, None if head is None else head.facts
-        if asked.wire not in _ANSWERS_OF_A_MODEL:
-            return
-        usage = facts.usage if facts is not None else Usage()
-        events.emit(
-            events.ModelAnswered(
-                at=clock.now(),
-                run=asked_by.run,
-                call=asked_by.call,
-                operation=call.operation.name,
-                provider=asked.provider,
-                model=plain_name(asked.model or (facts.model if facts is not None else "") or ""),
-                source=call.source,
-                agent=asked_by.agent,
-                tokens_in=usage.tokens_in,
-                tokens_cached=usage.tokens_cached,
-                tokens_cache_written=usage.tokens_cache_written,
-                tokens_out=usage.tokens_out,
-                tokens_reasoning=usage.tokens_reasoning,
-                finish_reason=facts.finish_reason if facts is not None else None,
-                tool_calls=len(facts.tool_calls) if facts is not None else 0,
-                status=head.status if head is not None else None,
-                streamed=asked.streams,
-                complete=facts is not None and facts.is_complete and not facts.is_error,
+        if exchange.facts.wire in ANSWERS_OF_A_MODEL:
+            events.emit(
+                model_answered(
+                    exchange.facts,
+                    None if head is None else head.facts,
+                    at=clock.now(),
+                    run=asked_by.run,
+                    call=asked_by.call,
+                    operation=call.operation.name,
+                    source=call.source,
+                    agent=asked_by.agent,
+                    status=head.status if head is not None else None,
+                )
             )
-        )
+
+
+def model_answered(
+    asked: RequestFacts,
+    facts: AnswerFacts | None,
+    *,
+    at: float,
+    run: str | None,
+    call: str | None,
+    operation: str,
+    source: str,
+    agent: str | None,
+    status: int | None,
+) -> events.ModelAnswered:
+    """The event of an exchange that has ended; *facts* are of its answer, None if there is none."""
+    usage = facts.usage if facts is not None else _NO_USAGE
+    return events.ModelAnswered(
+        at=at,
+        run=run,
+        call=call,
+        operation=operation,
+        provider=asked.provider,
+        model=plain_name(asked.model or (facts.model if facts is not None else "") or ""),
+        source=source,
+        agent=agent,
+        tokens_in=usage.tokens_in,
+        tokens_cached=usage.tokens_cached,
+        tokens_cache_written=usage.tokens_cache_written,
+        tokens_out=usage.tokens_out,
+        tokens_reasoning=usage.tokens_reasoning,
+        finish_reason=facts.finish_reason if facts is not None else None,
+        tool_calls=len(facts.tool_calls) if facts is not None else 0,
+        status=status,
+        streamed=asked.streams,
+        complete=facts is not None and facts.is_complete and not facts.is_error,
+    )
 
 
 class OntoLoop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -109,5 +110,13 @@ class SyncTransport(Protocol):
 
 def plain_name(model: str) -> str:
     """A model's name as it may stand in records: printable, and no longer than names are."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in model[:MOST_NAME])
-    return shown if len(model) <= MOST_NAME else f"{shown}..."
+    if len(model) > MOST_NAME:
+        return f"{_printable(model[:MOST_NAME])}..."
+    return _printable(model)
+
+
+@lru_cache(maxsize=1024)
+def _printable(name: str) -> str:
+    if name.isprintable():
+        return name
+    return "".join(letter if letter.isprintable() else "?" for letter in name)

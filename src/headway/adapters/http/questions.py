@@ -15,14 +15,14 @@ from ...call import Operation, Place, Policy
 from ...policies import Watch, build
 from ...stores.installation import installation_secret
 from ...wire.exchange import RequestFacts, read_request
-from ...wire.headers import MARK
+from ...wire.headers import MARK, by_name
 from ...wire.key import exchange_key, tenant_of
 from ...wire.repeatable import why_not_repeatable
 from .answer import HttpAnswer, may_keep
 from .exchange import Exchange, NotKept
 from .fetch import fetch
 from .observe import Observe, OntoLoop
-from .plumbing import RawHeaders, Request, Url, plain_name
+from .plumbing import Request, Url, plain_name
 from .wishes import Wishes, read_wishes
 
 MOST_QUESTIONS: Final = 1024
@@ -79,7 +79,7 @@ class Questions:
         return known
 
     def _understood(self, request: Request, body: bytes | None) -> Question:
-        headers, content = _by_name(request.headers.raw), body or b""
+        headers, content = by_name(request.headers.raw), body or b""
         url, path = _url_and_path(request.url)
         facts = read_request(request.method, path, headers, content)
         wishes = read_wishes(headers)
@@ -91,10 +91,12 @@ class Questions:
             headers=headers,
             body=content,
         )
-        why = _why_not(facts, wishes, body, key.canonical)
+        why = why_not(facts, wishes, key.canonical)
+        if body is None and wishes.bypass is None:
+            why = "its body can be read only once"
         keeping, why = self._keeping(facts, why)
         others = [policy for policy in self._policies if policy.place not in _KEEPING]
-        if body is None or not _may_repeat(request.method, headers, facts):
+        if body is None or not may_repeat(request.method, headers, facts):
             others = [policy for policy in others if policy.place is not Place.RETRY]
         return Question(
             facts=facts.without_body(),
@@ -185,14 +187,10 @@ def _name(facts: RequestFacts, request: Request) -> str:
     return f"{facts.wire} {plain_name(facts.model)}" if facts.model else facts.wire
 
 
-def _why_not(
-    facts: RequestFacts, wishes: Wishes, body: bytes | None, canonical: str | None
-) -> str | None:
-    """Why this request may in no case be answered from what is kept."""
+def why_not(facts: RequestFacts, wishes: Wishes, canonical: str | bytes | None) -> str | None:
+    """Why a request may in no case be answered from what is kept; *canonical* is its key."""
     if wishes.bypass is not None:
         return wishes.bypass
-    if body is None:
-        return "its body can be read only once"
     if facts.wire == "other":
         return "it is no wire of a model"
     return None if canonical is not None else facts.why_not or "its body has no canonical form"
@@ -206,7 +204,7 @@ def only_samples(facts: RequestFacts) -> bool:
     return why_not_repeatable(facts.wire, without_chance) is None
 
 
-def _may_repeat(method: str, headers: Mapping[str, str], facts: RequestFacts) -> bool:
+def may_repeat(method: str, headers: Mapping[str, str], facts: RequestFacts) -> bool:
     """Whether a request that may have reached the server can be sent once more without harm."""
     if method in _REPEATABLE_METHODS or "idempotency-key" in headers:
         return True
@@ -230,14 +228,6 @@ def _digest(request: Request, body: bytes) -> bytes:
     count = b"%d" % len(headers)
     whole = b"\0".join((request.method.encode(), *address, count, said, body))
     return hmac.digest(_SECRET, whole, "sha256")
-
-
-def _by_name(raw: RawHeaders) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for raw_name, raw_value in raw:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        joined[name] = f"{joined[name]}, {value}" if name in joined else value
-    return joined
 
 
 def _url_and_path(url: Url) -> tuple[str, str]:
