@@ -106,7 +106,8 @@ async def test_one_write_that_fails_does_not_take_the_others_with_it(tmp_path: P
 
 
 def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+    ours = [folder for folder in tmp_path.parents if folder.name.startswith(("pytest-", "popen-"))]
+    for folder in (tmp_path, *ours):
         folder.chmod(0o755)
     (tmp_path / "of-nobody").mkdir()
     process = python(READ_ONLY, tmp_path / "of-nobody")
