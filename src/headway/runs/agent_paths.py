@@ -10,30 +10,37 @@ from ..events import CallEnded, CallStarted
 
 
 class AgentPaths:
-    """The paths of agents, while calls begin and end; remembers only calls under way."""
+    """The paths of agents, while calls begin and end; remembers only calls under way (``open``)."""
 
     def __init__(self) -> None:
-        self._under_way: dict[str, tuple[str | None, str | None]] = {}
+        self.open: dict[str, CallStarted] = {}
+        self._nested: dict[str, str] = {}
+        """Of these calls, the paths that say more than the name of the agent."""
 
     def started(self, event: CallStarted) -> str | None:
         """The path of the agent that made this call; None if no agent was named."""
+        self.open[event.call] = event
         path = self._below(event.parent, event.agent)
-        self._under_way[event.call] = (event.agent, path)
+        if path is not None and path != event.agent:
+            self._nested[event.call] = path
         return path
 
     def ended(self, event: CallEnded) -> str | None:
         """The same, of a call that has ended; its beginning may never have been heard of."""
-        _, path = self._under_way.pop(event.call, (None, None))
+        path = self.of_open(event.call)
+        self._nested.pop(event.call, None)
+        self.open.pop(event.call, None)
         return path if path is not None else self._below(event.parent, event.agent)
 
     def of_open(self, call: str) -> str | None:
         """The path of the agent whose call is under way under this id."""
-        return self._under_way.get(call, (None, None))[1]
+        started = self.open.get(call)
+        return None if started is None else self._nested.get(call, started.agent)
 
     def _below(self, parent: str | None, agent: str | None) -> str | None:
-        if parent is None or (around := self._under_way.get(parent)) is None:
+        if parent is None or (around := self.open.get(parent)) is None:
             return agent
-        name, path = around
+        name, path = around.agent, self.of_open(parent)
         if agent is None or path is None:
             return agent or path
         return path if agent == (name or path.rpartition("/")[2]) else f"{path}/{agent}"

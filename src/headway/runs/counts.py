@@ -44,34 +44,32 @@ class Question:
 
     __slots__ = ("_askers", "_first_asked", "_first_ran", "_sole_asker", "asked", "kind", "ran")
 
-    def __init__(self, kind: str) -> None:
-        self.kind, self.asked, self.ran = kind, 0, 0
-        self._first_asked: _Asker | None = None
-        self._first_ran: _Asker | None = None
-        self._sole_asker: str | None = None
+    def __init__(self, event: CallEnded, agent: str | None, line: Count) -> None:
+        self.kind, self.asked = event.kind, 1
+        self._sole_asker = agent
         self._askers: dict[str | None, int] | None = None  # most questions are asked once
+        asker = (event.at - event.seconds, line)
+        self._first_asked: _Asker = asker
+        has_run = event.source == "ran"
+        self.ran = 1 if has_run else 0
+        self._first_ran: _Asker | None = asker if has_run else None
 
-    def ask(self, event: CallEnded, agent: str | None, line: Count) -> None:
-        """Count one call, and in the *line* of a later asker that it was one."""
-        began = event.at - event.seconds
-        self._note(agent)
-        self.asked += 1
-        self._first_asked, later = _first(self._first_asked, (began, line))
-        if later is not None:
-            later.asked_again += 1
-        if event.source == "ran":
-            self.ran += 1
-            self._first_ran, later = _first(self._first_ran, (began, line))
-            if later is not None:
-                later.ran_again += 1
-
-    def _note(self, agent: str | None) -> None:
-        if not self.asked:
-            self._sole_asker = agent
-            return
+    def ask_again(self, event: CallEnded, agent: str | None, line: Count) -> None:
+        """Count one more call, and in the *line* of the later asker that it was one."""
+        asker = (event.at - event.seconds, line)
         if self._askers is None:
             self._askers = {self._sole_asker: self.asked}
         self._askers[agent] = self._askers.get(agent, 0) + 1
+        self.asked += 1
+        self._first_asked, later = _first(self._first_asked, asker)
+        later.asked_again += 1
+        if event.source == "ran":
+            self.ran += 1
+            if self._first_ran is None:
+                self._first_ran = asker
+            else:
+                self._first_ran, later = _first(self._first_ran, asker)
+                later.ran_again += 1
 
     @property
     def askers(self) -> dict[str | None, int]:
@@ -79,8 +77,6 @@ class Question:
         return self._askers or {self._sole_asker: self.asked}
 
 
-def _first(before: _Asker | None, now: _Asker) -> tuple[_Asker, Count | None]:
+def _first(before: _Asker, now: _Asker) -> tuple[_Asker, Count]:
     """Who was first, and the line of the other: calls are heard of when they end."""
-    if before is None:
-        return now, None
     return (now, before[1]) if now[0] < before[0] else (before, now[1])

@@ -117,10 +117,11 @@ class Run:
 
     def _count(self) -> None:
         with self._counting:
+            next_heard, add, keep = self._heard.popleft, self._tally.add, self._unwritten.append
             for _ in range(len(self._heard)):
-                event = self._heard.popleft()
-                self._unwritten.append(event)
-                self._tally.add(event)
+                event = next_heard()
+                keep(event)
+                add(event)
 
     def _write(self) -> None:
         while self._unwritten:

@@ -29,6 +29,9 @@ MOST_QUESTIONS = 100_000
 """So many different questions are told apart, to find duplicates."""
 
 
+_NO_ERRORS: frozenset[str] = frozenset()
+
+
 class PlannedGraph:
     """A graph that ran, and how its steps were settled."""
 
@@ -60,10 +63,10 @@ class Tally:
         self.paths: dict[str, str] = {}
         """Of calls that are kept: the path of their agent, where it says more than its name."""
         self._agents = AgentPaths()
+        self.open: dict[str, CallStarted] = self._agents.open
         self.questions: dict[tuple[str, str], Question] = {}
         self.calls: list[CallEnded] = []
         self.answers: list[ModelAnswered] = []
-        self.open: dict[str, CallStarted] = {}
         self.errors: Counter[str] = Counter()
         self.actions: Counter[str] = Counter()
         self.action_s: dict[str, float] = {}
@@ -75,10 +78,12 @@ class Tally:
         self.calls_not_kept = self.questions_not_kept = self.calls_without_key = 0
         self.answers_not_kept = 0
         self._failed_inside: dict[str, set[str]] = {}
-        self._counted: dict[type[Event], Callable[..., None]] = {
+        self._uncounted = Count()
+        """Stands in for the line of a tool where what is asked is none."""
+        self._counted: dict[type[Event], Callable[..., object]] = {
             RunStarted: self.started.append,
             RunEnded: self.ended.append,
-            CallStarted: self._call_started,
+            CallStarted: self._agents.started,
             CallEnded: self._call_ended,
             ModelAnswered: self._model_answered,
             PolicyActed: self._policy_acted,
@@ -92,7 +97,8 @@ class Tally:
         """Count *event*; kinds that say nothing of calls only move the clock."""
         if self.first_at is None:
             self.first_at, self.run = event.at, event.run
-        self.last_at = event.at if self.last_at is None else max(event.at, self.last_at)
+        if self.last_at is None or event.at > self.last_at:
+            self.last_at = event.at
         counted = self._counted.get(type(event))
         if counted is not None:
             counted(event)
@@ -108,19 +114,16 @@ class Tally:
         """The path of the agent whose call is under way under this id."""
         return self._agents.of_open(call)
 
-    def _call_started(self, event: CallStarted) -> None:
-        self.open[event.call] = event
-        self._agents.started(event)
-
     def _call_ended(self, event: CallEnded) -> None:
-        self.open.pop(event.call, None)
         agent = self._agents.ended(event)
         line = self.line(event.agent, event.operation)
         self._answered(line, event)
-        errors_inside = self._failed_inside.pop(event.call, set[str]())
+        errors_inside = self._failed_inside.pop(event.call, _NO_ERRORS)
         if event.error is not None:
             self._failed(line, event, event.error, errors_inside)
-        self._ask(event, agent, self._tool_line(event, agent))
+        self._ask(
+            event, agent, self._tool_line(event, agent) if event.kind == TOOL else self._uncounted
+        )
         self._note_cache(event)
         if len(self.calls) < self._most_calls:
             self.calls.append(event)
@@ -130,8 +133,6 @@ class Tally:
             self.calls_not_kept += 1
 
     def _tool_line(self, event: CallEnded, agent: str | None) -> Count:
-        if event.kind != TOOL:
-            return Count()  # counted by kind alone
         line = self.tool_lines.setdefault((agent, event.operation), Count())
         self._answered(line, event)
         line.failed += event.error is not None
@@ -171,12 +172,12 @@ class Tally:
             return
         which = (event.operation, event.key)
         question = self.questions.get(which)
-        if question is None:
-            if len(self.questions) >= self._most_questions:
-                self.questions_not_kept += 1
-                return
-            question = self.questions[which] = Question(event.kind)
-        question.ask(event, agent, line)
+        if question is not None:
+            question.ask_again(event, agent, line)
+        elif len(self.questions) < self._most_questions:
+            self.questions[which] = Question(event, agent, line)
+        else:
+            self.questions_not_kept += 1
 
     def _note_cache(self, event: CallEnded) -> None:
         """An answer from a cache proves that there is one; else the event may say so itself."""
