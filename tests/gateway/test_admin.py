@@ -5,14 +5,17 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from threading import Event
 from typing import Any
 
 import msgspec
 import pytest
 from httpx import AsyncClient, HTTPError, Response
 
+from headway.gateway import admin_on_demand
 from headway.gateway.addresses import HostPort, address_of, listening
-from headway.gateway.admin import MOST_CONNECTIONS, AdminServer, hosts
+from headway.gateway.admin import MOST_CONNECTIONS, hosts
+from headway.gateway.admin_on_demand import AdminOnDemand
 from headway.gateway.plan import ClientKey, Plan, Upstream
 from headway.gateway.reports import Phase, Reload, Report, Reports, why_not_ready
 from headway.gateway.serving import Serving
@@ -53,7 +56,7 @@ def report(worker: str = "1", *, draining: bool = False, **up: bool) -> Report:
 async def admin(shown: Shown) -> AsyncIterator[AsyncClient]:
     sock = listening(LOCAL, "--admin")
     url = f"http://{address_of(sock)}"
-    server = AdminServer(shown, sock)
+    server = AdminOnDemand(shown, sock)
     try:
         async with AsyncClient(base_url=url) as client:
             yield client
@@ -240,3 +243,49 @@ async def test_many_who_say_nothing_take_not_all_files() -> None:
 async def test_it_closes_with_a_connection_open() -> None:
     async with asyncio.timeout(5), admin(Shown(SECRETS)) as client:
         assert (await client.get("/health")).status_code == 200
+
+
+# --- from the first connection on -------------------------------------------------------------
+
+
+async def test_it_closes_if_nobody_came() -> None:
+    sock = listening(LOCAL, "--admin")
+    await AdminOnDemand(Shown(SECRETS), sock).aclose()
+    assert sock.fileno() == -1
+
+
+async def test_it_closes_while_its_libraries_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    come, loaded = asyncio.Event(), Event()
+    loop = asyncio.get_running_loop()
+
+    def load() -> None:
+        loop.call_soon_threadsafe(come.set)
+        loaded.wait(10)
+
+    monkeypatch.setattr(admin_on_demand, "_admin_server", load)
+    sock = listening(LOCAL, "--admin")
+    server = AdminOnDemand(Shown(SECRETS), sock)
+    with socket.create_connection(sock.getsockname()):
+        try:
+            async with asyncio.timeout(5):
+                await come.wait()
+                await server.aclose()
+        finally:
+            loaded.set()
+    assert sock.fileno() == -1
+
+
+async def test_libraries_that_are_broken_are_logged_and_nobody_waits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def load() -> None:
+        raise ImportError("half of it is gone")
+
+    monkeypatch.setattr(admin_on_demand, "_admin_server", load)
+    async with admin(Shown(SECRETS)) as client:
+        for _ in range(2):
+            with pytest.raises(HTTPError):
+                await client.get("/health")
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == [
+        "half of it is gone"
+    ]

@@ -1,6 +1,6 @@
 """The admin side: a small server of its own, on its own port, with Starlette and uvicorn.
 
-Imported only where it is switched on: the gateway serves without these two. It may live in the
+Imported only when somebody asks for it: the gateway serves without these two. It may live in the
 process that serves, so whoever reaches its port must not be able to fill memory or take all files.
 """
 

@@ -11,20 +11,18 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Protocol, TextIO
+from typing import Final, Protocol, TextIO
 
 import msgspec
 
 from .. import clock
 from ..settings import switch_logging
 from .addresses import HostPort, address_of, listening, listening_together
+from .admin_on_demand import AdminOnDemand
 from .chosen import Chosen, choose, what_needs_a_restart
 from .options import Options
 from .plan import Plan
 from .reports import Phase, Reload, Reports
-
-if TYPE_CHECKING:
-    from .admin import AdminServer
 
 log = logging.getLogger("headway.gateway")
 
@@ -80,7 +78,7 @@ async def up(options: Options, environment: Mapping[str, str]) -> int:
         until_the_end.push_async_callback(gateway.aclose)
         await gateway.start()
         signals.on_reload = gateway.reload
-        await gateway.show(admin_socket)
+        gateway.show(admin_socket)
         await signals.ending.wait()
         return await gateway.end(signals.at_once)
 
@@ -109,7 +107,7 @@ class Up:
         self.last_reload: Reload | None = None
         self._chosen, self._again = chosen, again
         self._listen, self._crew = _crew(chosen)
-        self._admin: AdminServer | None = None
+        self._admin: AdminOnDemand | None = None
         self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -133,7 +131,7 @@ class Up:
         await self._crew.start()
         self.phase = "serving"
 
-    async def show(self, sock: socket.socket | None) -> None:
+    def show(self, sock: socket.socket | None) -> None:
         """Say where it listens, and start the admin side on *sock*."""
         count = self._chosen.workers
         workers = "1 worker" if count == 1 else f"{count} workers"
@@ -146,9 +144,7 @@ class Up:
             sock.close()
             _tell(sys.stderr, NO_ADMIN)
             return
-        # Off the loop, so that the first requests need not wait for these imports.
-        server = await asyncio.to_thread(_admin_server)
-        self._admin = server(self, sock)
+        self._admin = AdminOnDemand(self, sock)
         _tell(sys.stdout, f"admin side on http://{address_of(sock)}")
 
     # --- reload ----------------------------------------------------------------------------
@@ -226,12 +222,6 @@ def _crew(chosen: Chosen) -> tuple[HostPort, Crew]:
 def _lends_to_everybody(plan: Plan, listen: HostPort) -> bool:
     has_key = any(upstream.key is not None for upstream in plan.upstreams)
     return has_key and not plan.keys and not listen.is_loopback
-
-
-def _admin_server() -> type[AdminServer]:
-    from .admin import AdminServer
-
-    return AdminServer
 
 
 def _tell(stream: TextIO, text: str) -> None:
