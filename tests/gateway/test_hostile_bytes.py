@@ -59,7 +59,7 @@ async def everything(client: RawClient, quiet_s: float = 0.15) -> tuple[list[Raw
     answers: list[RawAnswer] = []
     while True:
         try:
-            answers.append(await asyncio.wait_for(client.answer(), quiet_s))
+            answers.append(await asyncio.wait_for(client.answer(), quiet_s if answers else 5.0))
         except EOFError:
             return answers, True
         except TimeoutError:

@@ -80,6 +80,9 @@ class Tower(Protocol):
     def land(self, flight: Flight) -> None:
         """Nobody joins *flight* any more."""
 
+    def afterwards(self, step: Callable[[], None]) -> None:
+        """Take *step* when what is to be written in this turn has been."""
+
 
 class Flight:
     """The work on one question: attempts, servers, and the answer as far as it has come.
@@ -96,9 +99,9 @@ class Flight:
 
     __slots__ = (
         *("_attempt", "_at", "_decode", "_destination", "_give_up", "_has_resent", "_limit"),
-        *("_arrivals", "_is_framed"),
+        *("_arrivals", "_facts", "_is_framed"),
         *("_reading", "_repeated", "_retrying", "_unread", "body", "chunks"),
-        *("connection", "facts", "failure", "headers", "is_begun"),
+        *("connection", "failure", "headers", "is_begun"),
         *("is_done", "is_open", "is_recorded", "is_stream", "key", "length", "mark", "question"),
         *("readers", "size", "status", "tower", "turn"),
     )
@@ -116,7 +119,7 @@ class Flight:
         self.length: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         self._arrivals: list[tuple[int, float]] = []
-        self.facts: AnswerFacts | None = None
+        self._facts: AnswerFacts | None = None
         self.connection: UpstreamConnection | None = None
         self.mark = NO_MARK
         self.turn: Turn | None = None
@@ -398,14 +401,30 @@ class Flight:
             self.chunks.append(data)
 
     @property
+    def facts(self) -> AnswerFacts | None:
+        """What the answer turned out to be; None before its end, and if it cannot be read."""
+        if self.is_done and self._reading is not None:
+            self._read_to_end()
+        return self._facts
+
+    def _read_to_end(self) -> AnswerFacts | None:
+        self._read()
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            self._facts = reading.finish()
+        return self._facts
+
+    @property
     def first_content_at(self) -> float | None:
         """When the first content of a stream had come; what opens it may come long before."""
+        if not self._arrivals:
+            return None
         facts = self.facts
         place = facts.first_content_at if facts is not None and self._decode is None else 0
         for size, at in self._arrivals:
             if size > (place or 0):
                 return at
-        return self._arrivals[-1][1] if self._arrivals else None
+        return self._arrivals[-1][1]
 
     def _read(self) -> None:
         unread, self._unread = self._unread, []
@@ -455,15 +474,18 @@ class Flight:
 
     def _finish(self) -> None:
         """The server has said its last byte."""
-        facts = self._facts_at_end()
-        if facts is not None and self.is_stream and self._is_cut_off(facts):
+        self._leave_limit()
+        # Of what is no stream the end is certain: it is read when nobody waits for it any more.
+        facts = self._read_to_end() if self.is_stream else None
+        if facts is not None and self._is_cut_off(facts):
             self._end_broken("the stream ended without its last event")
         else:
             self._end_whole()
 
     def _broken(self, why: str) -> None:
         """The server fell silent in the middle of its answer."""
-        facts = self._facts_at_end()
+        self._leave_limit()
+        facts = self._read_to_end()
         if facts is not None and self.is_stream and facts.is_complete:
             self._end_whole()  # all but the frame around it came
         else:
@@ -479,23 +501,17 @@ class Flight:
             return False
         return not self._is_framed or facts.finish_reason is None
 
-    def _facts_at_end(self) -> AnswerFacts | None:
-        self._leave_limit()
-        self._read()
-        self.facts = None if self._reading is None else self._reading.finish()
-        return self.facts
-
     def _end_whole(self) -> None:
         self.is_done = True
-        self._keep_and_land()
+        self.tower.afterwards(self._keep_and_land)
         for reader in tuple(self.readers):
             reader.hand_on()
 
     def _end_broken(self, why: str) -> None:
         """All who read it are told, and none of it is kept."""
-        if self.facts is not None:
-            self.facts = msgspec.structs.replace(
-                self.facts, is_complete=False, may_keep=False, why_not=why
+        if self._facts is not None:
+            self._facts = msgspec.structs.replace(
+                self._facts, is_complete=False, may_keep=False, why_not=why
             )
         connection, self.connection = self.connection, None
         if connection is not None:
@@ -535,7 +551,8 @@ class Flight:
         if self.is_done or self.failure is not None:
             return
         if self.is_begun and self.is_stream:  # clients stop at the last event, not the last byte
-            facts = self._facts_at_end()
+            self._leave_limit()
+            facts = self._read_to_end()
             if facts is not None and facts.is_complete:
                 self.is_done = True
                 self._keep_and_land()
@@ -557,28 +574,37 @@ class Flight:
 
     def _keep_and_land(self) -> None:
         """Keep the answer if it may be, before nobody can join it any more."""
-        facts = self.facts
+        try:
+            entry = self._to_keep()
+        except Exception:
+            log.exception("an answer could not be read")
+            entry = None
+        if entry is None:
+            self.tower.land(self)
+        else:
+            self.tower.keep(self, entry)
+
+    def _to_keep(self) -> Entry | None:
         policies = self.question.way.policies
         fits = self.is_recorded and self.size <= policies.rules.max_kept_bytes
-        may_keep = fits and self._at == 0 and facts is not None and facts.may_keep
-        if not may_keep or policies.freshness is None or facts is None:
-            self.tower.land(self)
-            return
+        if not fits or self._at or policies.freshness is None:
+            return None
+        facts = self.facts
+        if facts is None or not facts.may_keep:
+            return None
         body = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
         kept = Kept.of(self.status, self.headers, body, facts, is_stream=self.is_stream)
         now = clock.now()
         times = policies.freshness.times_of(kept, now)
         if times is None:
-            self.tower.land(self)
-            return
-        entry = Entry(
+            return None
+        return Entry(
             kept,
             made_at=now,
             fresh_until=times.fresh_until,
             mark=self.mark,
             size_bytes=kept.size_bytes,
         )
-        self.tower.keep(self, entry)
 
     def _note(
         self,

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 
 from .. import clock, events, settings
@@ -393,6 +393,10 @@ class Gateway:
             if flight.turn is not None:
                 flight.turn.is_kept = True
         self.land(flight)
+
+    def afterwards(self, step: Callable[[], None]) -> None:
+        """Take *step* when what is to be written in this turn has been."""
+        self.outbox.afterwards(step)
 
     def land(self, flight: Flight) -> None:
         """Nobody joins *flight* any more."""

@@ -1,13 +1,14 @@
 """What is to be written, gathered until all that came at once has been worked on.
 
 A system call in the midst of computing throws out what the processor had at hand: requests are
-understood side by side, and then written side by side.
+understood side by side, and then written side by side. What nobody waits for is done after that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 log = logging.getLogger("headway.gateway")
@@ -30,12 +31,34 @@ class Outbox:
     def __init__(self) -> None:
         self.turn = 0
         self._pending: list[tuple[Writable, bytes]] = []
+        self._steps: list[Callable[[], None]] = []
+        self._is_awaited = False
 
     def write(self, transport: Writable, data: bytes) -> None:
         """Write *data* to *transport*, after all that was written before."""
         self._pending.append((transport, data))
-        if len(self._pending) == 1:
-            asyncio.get_running_loop().call_soon(self.flush)
+        if not self._is_awaited:
+            self._await_end()
+
+    def afterwards(self, step: Callable[[], None]) -> None:
+        """Take *step* in this turn still, when all has been written."""
+        self._steps.append(step)
+        if not self._is_awaited:
+            self._await_end()
+
+    def _await_end(self) -> None:
+        self._is_awaited = True
+        asyncio.get_running_loop().call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._is_awaited = False
+        self.flush()
+        steps, self._steps = self._steps, []
+        for step in steps:
+            try:
+                step()
+            except Exception:
+                log.exception("a step after an answer failed")
 
     def flush(self) -> None:
         """Write now what was gathered: somebody is about to close."""

@@ -92,13 +92,14 @@ class Told:
 
     def ended(self, source: str, flight: Flight | None, error: str | None) -> None:
         """The exchange is over."""
-        facts = None if flight is None else flight.facts
         status = None if flight is None or not flight.is_begun else flight.status
         first_at = None if flight is None else flight.first_content_at
         first_s = None if first_at is None else max(0.0, first_at - self.began)
         if error is None and status is not None and status >= 400:
             error = f"status {status}"
-        self._end(source, facts, status, error, first_s, None, None)
+        # A whole answer is read when the client has it; of one broken off there is no more to come.
+        answer = flight if flight is None or flight.is_done else flight.facts
+        self._end(source, answer, status, error, first_s, None, None)
 
     def hit(self, facts: AnswerFacts, status: int, age_s: float, tier: str | None) -> None:
         """It was answered with what was kept."""
@@ -107,7 +108,7 @@ class Told:
     def _end(
         self,
         source: str,
-        facts: AnswerFacts | None,
+        answer: Flight | AnswerFacts | None,
         status: int | None,
         error: str | None,
         first_s: float | None,
@@ -115,7 +116,7 @@ class Told:
         tier: str | None,
     ) -> None:
         seconds = clock.monotonic() - self.began
-        how = (clock.now(), seconds, source, facts, status, error, first_s, age_s, tier)
+        how = (clock.now(), seconds, source, answer, status, error, first_s, age_s, tier)
         self._telling.later(partial(self._tell_end, *how))
 
     def _tell_end(
@@ -123,7 +124,7 @@ class Told:
         now: float,
         seconds: float,
         source: str,
-        facts: AnswerFacts | None,
+        answer: Flight | AnswerFacts | None,
         status: int | None,
         error: str | None,
         first_s: float | None,
@@ -151,6 +152,7 @@ class Told:
             )
         )
         if question.facts.wire in ANSWERS_OF_A_MODEL:
+            facts = answer.facts if isinstance(answer, Flight) else answer
             self._answered(source, facts, status, now)
 
     def _answered(
