@@ -83,7 +83,12 @@ def store_for(redis: str | None) -> Store | None:
     return TieredStore(MemoryStore(max_bytes=1), RedisStore(redis))
 
 
-async def serve(options: argparse.Namespace, stack: ExitStack) -> None:
+async def serve(options: argparse.Namespace) -> None:
+    with ExitStack() as stack:
+        await serve_until_told(options, stack)
+
+
+async def serve_until_told(options: argparse.Namespace, stack: ExitStack) -> None:
     features = features_from(options.features)
     if "monitor" in features:
         from headway.monitor import Monitor
@@ -125,8 +130,7 @@ def main() -> None:
         import uvloop
 
         run = uvloop.run
-    with ExitStack() as stack:
-        run(serve(options, stack))
+    run(serve(options))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ once, when it is asked for, and ends when its result first comes. What comes nev
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
@@ -59,10 +60,11 @@ class Conversations:
 
     def __init__(self, run: str | None = None) -> None:
         self._run = run or current.get().run
-        self._open: dict[str, list[_Open]] = {}
+        # Ordered ones forget their oldest at once; a plain one searches for it.
+        self._open: OrderedDict[str, list[_Open]] = OrderedDict()
         self._number = 0
-        self._tasks: dict[str, list[_Open]] = {}
-        self._roots: dict[str, None] = {}
+        self._tasks: OrderedDict[str, list[_Open]] = OrderedDict()
+        self._roots: OrderedDict[str, None] = OrderedDict()
 
     @property
     def unanswered(self) -> int:
@@ -108,7 +110,7 @@ class Conversations:
         for text in opened.tasks:
             if text not in self._roots:
                 if text not in self._tasks and len(self._tasks) >= MOST_TASKS:
-                    del self._tasks[next(iter(self._tasks))]
+                    self._tasks.popitem(last=False)
                 self._tasks.setdefault(text, []).append(opened)
         events.emit(
             events.CallStarted(
@@ -171,7 +173,7 @@ class Conversations:
         if found:
             return found[0]
         if len(self._roots) >= MOST_TASKS:
-            del self._roots[next(iter(self._roots))]
+            self._roots.popitem(last=False)
         self._roots[task] = None
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from itertools import chain
 from typing import Any, Final
@@ -64,8 +65,9 @@ class Questions:
     def __init__(self, policies: Iterable[Policy]) -> None:
         self._policies = tuple(policies)
         self._kept_secret: bytes | None = None
-        self._known: dict[bytes, Question] = {}
-        self._operations: dict[Hashable, Operation] = {}
+        # Ordered ones forget their oldest at once; a plain one searches for it.
+        self._known: OrderedDict[bytes, Question] = OrderedDict()
+        self._operations: OrderedDict[Hashable, Operation] = OrderedDict()
 
     def of(self, request: Request, body: bytes | None) -> Question:
         """What *request* is; *body* is None if it can be read only once, by the server."""
@@ -240,6 +242,6 @@ def _number(text: str | None) -> int:
     return int(text) if text is not None and text.isascii() and text.isdigit() else 0
 
 
-def _forget_oldest(known: dict[Any, Any], most: int) -> None:
+def _forget_oldest(known: OrderedDict[Any, Any], most: int) -> None:
     while len(known) > most:
-        known.pop(next(iter(known)), None)
+        known.popitem(last=False)
