@@ -17,7 +17,8 @@ settings.load_profile("headway")
 MEASURE_TIME = (
     *("adapters/test_patience.py", "architecture/test_import_weight.py", "browser"),
     *("cli/test_research_commands.py", "cli/test_run_signals.py", "cli/test_tool_lines.py"),
-    *("cli/test_up.py", "policies/test_processes.py", "property/test_coalescing.py"),
+    *("cli/test_up.py", "docs/test_examples.py", "policies/test_processes.py"),
+    "property/test_coalescing.py",
     *("runs/test_live_lines.py", "runs/test_timeline.py", "stores/disk/test_leases.py"),
     *("stores/disk/test_news.py", "stores/redis/test_invalidations.py"),
     *("stores/redis/test_leases.py", "stores/tiered/test_real_tiers.py", "test_bridge.py"),
