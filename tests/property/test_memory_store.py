@@ -1,5 +1,6 @@
 """The memory store against a model that keeps everything and thinks slowly."""
 
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis.stateful import (
 
 from headway import clock
 from headway.stores import Entry, MemoryStore
-from headway.stores.eviction import Lru, S3Fifo
+from headway.stores.eviction import _GONE, Lru, S3Fifo, Slot
 from headway.testing import FakeClock
 
 KEYS = st.integers(0, 11)
@@ -29,6 +30,11 @@ def drive(coroutine: Coroutine[Any, Any, None]) -> None:
             coroutine.send(None)
     except StopIteration:
         pass
+
+
+def residents(queue: deque[Slot]) -> list[Slot]:
+    """Those in *queue* that were not discarded."""
+    return [slot for slot in queue if slot.place != _GONE]
 
 
 class Kept:
@@ -178,9 +184,12 @@ class StoreAgainstModel(RuleBasedStateMachine):
         if isinstance(eviction, Lru):
             assert eviction._order.keys() == self.store._slots.keys()
         elif isinstance(eviction, S3Fifo):
-            assert eviction._small.keys() | eviction._main.keys() == self.store._slots.keys()
-            assert not eviction._small.keys() & eviction._main.keys()
-            assert eviction._small_bytes == sum(s.size_bytes for s in eviction._small.values())
+            small, main = residents(eviction._small), residents(eviction._main)
+            assert {slot.key: slot for slot in (*small, *main)} == self.store._slots
+            assert (len(small), len(main)) == (eviction._small_count, eviction._main_count)
+            assert len(small) + len(main) == len(self.store._slots)
+            assert eviction._small_bytes == sum(slot.size_bytes for slot in small)
+            assert all(slot.entry.value is None for slot in eviction._small if slot.place == _GONE)
             assert len(eviction._ghost) <= self.max_entries
 
 

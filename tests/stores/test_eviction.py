@@ -2,31 +2,31 @@
 
 from collections.abc import Iterable
 
-from headway.stores import Entry
+from headway.stores import Entry, Key
 from headway.stores.eviction import Eviction, Lru, S3Fifo, Slot
 
 
-def slot(size_bytes: int = 1) -> Slot:
-    return Slot(Entry("value", made_at=0.0, fresh_until=1.0), size_bytes, deadline=1.0)
+def slot(key: Key, size_bytes: int = 1) -> Slot:
+    return Slot(key, Entry("value", made_at=0.0, fresh_until=1.0), size_bytes, gap_s=0.0)
 
 
 def admit(eviction: Eviction, keys: Iterable[str], size_bytes: int = 1) -> dict[str, Slot]:
-    slots = {key: slot(size_bytes) for key in keys}
-    for key, one in slots.items():
-        eviction.admit(key, one)
+    slots = {key: slot(key, size_bytes) for key in keys}
+    for one in slots.values():
+        eviction.admit(one)
     return slots
 
 
 def evict(eviction: Eviction, number: int = 1, spared: Slot | None = None) -> list[object]:
-    return [eviction.evict(lambda slot: False, spared)[0] for _ in range(number)]
+    return [eviction.evict(lambda slot: False, spared).key for _ in range(number)]
 
 
 def test_lru_lets_the_least_recently_used_go() -> None:
     lru = Lru()
     slots = admit(lru, "abcde")
     lru.touch("a")
-    lru.replace("b", slots["b"], 5)
-    lru.discard("c", slots["c"])
+    lru.replace(slots["b"], 5)
+    lru.discard(slots["c"])
     assert slots["b"].size_bytes == 5
     assert evict(lru, 4) == ["d", "e", "a", "b"]
 
@@ -67,7 +67,7 @@ def test_s3_fifo_keeps_the_popular_through_a_scan() -> None:
     gone: list[object] = []
     for number in range(200):
         gone += evict(s3)
-        s3.admit(f"scan {number}", slot())
+        s3.admit(slot(f"scan {number}"))
     assert not [key for key in gone if str(key).startswith("popular")]
 
 
@@ -75,7 +75,7 @@ def test_s3_fifo_remembers_who_left_and_lets_them_return_to_the_main_queue() -> 
     s3 = S3Fifo(10, None)
     admit(s3, "abcdefghij")
     assert evict(s3) == ["a"]
-    s3.admit("a", slot())
+    s3.admit(slot("a"))
     assert evict(s3, 8) == list("bcdefghi"), "a is in the main queue now, behind the others"
 
 
@@ -83,11 +83,11 @@ def test_s3_fifo_lets_nobody_return_twice_on_one_trace() -> None:
     s3 = S3Fifo(10, None)
     admit(s3, "abcdefghij")
     evict(s3)
-    returned = slot()
-    s3.admit("a", returned)
-    s3.discard("a", returned)
-    s3.admit("a", slot())
-    assert "a" in s3._small, "its trace is used up"
+    returned = slot("a")
+    s3.admit(returned)
+    s3.discard(returned)
+    s3.admit(slot("a"))
+    assert [one.key for one in s3._small][-1] == "a", "its trace is used up"
 
 
 def test_s3_fifo_gives_every_use_in_the_main_queue_one_round() -> None:
@@ -120,8 +120,8 @@ def test_s3_fifo_follows_replaced_and_discarded_slots_in_its_bytes() -> None:
     admit(s3, "c", size_bytes=20)
     evict(s3)
     slots = admit(s3, "de", size_bytes=9)
-    s3.replace("d", slots["d"], 5)
-    s3.discard("e", slots["e"])
+    s3.replace(slots["d"], 5)
+    s3.discard(slots["e"])
     assert slots["d"].size_bytes == 5
     assert evict(s3) == ["a"], "d alone is within the share of the small queue"
 
@@ -129,10 +129,65 @@ def test_s3_fifo_follows_replaced_and_discarded_slots_in_its_bytes() -> None:
 def test_s3_fifo_forgets_who_left_long_ago() -> None:
     s3 = S3Fifo(10, None)
     for number in range(10_000):
-        s3.admit(f"{number}", slot())
+        s3.admit(slot(f"{number}"))
         if number >= 10:
             evict(s3)
-    assert len(s3._ghost) <= 10
+    assert len(s3._ghost) == len(s3._ghost_order) <= 10
+
+
+def with_ten_in_main(one_that_left: str) -> S3Fifo:
+    s3 = S3Fifo(10, None)
+    for popular in admit(s3, "abcdefghij").values():
+        popular.uses = 2
+    pass_through(s3, one_that_left)
+    assert len(s3._main) == 10
+    return s3
+
+
+def pass_through(s3: S3Fifo, *keys: str) -> None:
+    for key in keys:
+        s3.admit(slot(key))
+        assert evict(s3) == [key]
+
+
+def return_and_leave(s3: S3Fifo, key: str) -> None:
+    """Use up the trace of *key*, and leave another one."""
+    returned = slot(key)
+    s3.admit(returned)
+    s3.discard(returned)
+    pass_through(s3, key)
+
+
+def test_s3_fifo_holds_few_traces_that_were_used_up() -> None:
+    s3 = with_ten_in_main("x")
+    for _ in range(1_000):
+        return_and_leave(s3, "x")
+    assert len(s3._ghost) == 1
+    assert len(s3._ghost_order) < 50
+
+
+def test_s3_fifo_forgets_a_new_trace_in_its_own_turn_not_in_that_of_the_one_used_up() -> None:
+    s3 = with_ten_in_main("x")
+    pass_through(s3, *"1234567")
+    return_and_leave(s3, "x")
+    pass_through(s3, *"89")
+    assert len(s3._ghost) == 9, "full: the oldest trace had to go, which is that of 1"
+    s3.admit(slot("1"))
+    assert s3._small[-1].key == "1"
+    s3.admit(slot("x"))
+    assert s3._main[-1].key == "x"
+
+
+def test_s3_fifo_lets_go_of_what_is_discarded_and_soon_of_its_place() -> None:
+    s3 = S3Fifo(1_000, None)
+    slots = admit(s3, map(str, range(100)))
+    first = slots.pop("50")
+    s3.discard(first)
+    assert (first.key, first.entry.value, len(s3._small)) == (None, None, 100)
+    for other in slots.values():
+        s3.discard(other)
+    assert len(s3._small) <= 16
+    assert (s3._small_count, s3._small_bytes) == (0, 0)
 
 
 def test_s3_fifo_spares_whom_it_is_told_to() -> None:
@@ -146,8 +201,8 @@ def test_s3_fifo_lets_the_dead_go_whatever_their_merits() -> None:
     s3 = S3Fifo(10, None)
     slots = admit(s3, "abc")
     slots["a"].uses = slots["b"].uses = 3
-    assert s3.evict(lambda slot: slot is slots["b"], None)[0] == "b"
-    s3.discard("c", slots["c"])
+    assert s3.evict(lambda slot: slot is slots["b"], None) is slots["b"]
+    s3.discard(slots["c"])
     slots["a"].uses = 3
-    assert s3.evict(lambda slot: True, None) == ("a", slots["a"])
+    assert s3.evict(lambda slot: True, None) is slots["a"]
     assert slots["a"].uses == 3, "it went without another round"

@@ -8,6 +8,7 @@ import threading
 import time as machine_time
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -252,6 +253,31 @@ async def test_expired_entries_that_nobody_asks_for_are_swept_by_later_sets(
     assert statistics.size_bytes == 600
 
 
+async def test_nobody_is_looked_at_while_no_time_can_be_over(time: FakeClock) -> None:
+    store = MemoryStore()
+    await fill(store, range(100), ttl_s=50)
+    await fill(store, range(100, 200), ttl_s=5)
+    assert store._round == []
+    await time.advance(5)
+    await fill(store, range(1_000, 1_051))
+    assert (store.statistics().expired, store._round) == (100, [])
+    await time.advance(45)
+    await fill(store, range(2_000, 2_051))
+    assert (store.statistics().expired, store.statistics().entries) == (200, 102)
+
+
+async def test_a_round_knows_the_times_of_those_who_came_meanwhile(time: FakeClock) -> None:
+    store = MemoryStore()
+    await fill(store, range(100), ttl_s=5)
+    await time.advance(5)
+    await fill(store, range(200, 210), ttl_s=1)
+    await fill(store, range(300, 330))
+    assert (store.statistics().expired, store._round) == (100, [])
+    await time.advance(1)
+    await fill(store, range(300, 330))
+    assert store.statistics().expired == 110
+
+
 async def test_void_entries_that_nobody_asks_for_are_swept_by_later_sets() -> None:
     store = MemoryStore()
     for key in range(100):
@@ -299,7 +325,7 @@ async def test_setting_and_deleting_for_long_leaves_nothing_behind(
 def _places(store: MemoryStore) -> int:
     """How many keys the store has in any of its tables."""
     tables = [*vars(store).values(), *vars(store._eviction).values()]
-    return sum(len(table) for table in tables if isinstance(table, (dict, list)))
+    return sum(len(table) for table in tables if isinstance(table, (dict, list, deque)))
 
 
 # Tags

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from .. import clock
 from ..errors import BadSetup, refuse_unless_whole
-from .entry import Entry, Key, StoreStatistics
+from .entry import NEVER, Entry, Key, StoreStatistics
 from .eviction import MOST_USES, Eviction, Lru, S3Fifo, Slot
 from .invalidation import MAX_TAGS, Invalidations
 from .size import estimate_bytes, parse_bytes
@@ -23,7 +23,8 @@ log = logging.getLogger("headway.stores")
 ENTRY_BYTES: Final = 400
 """What one entry costs beside its key and value: Entry, Slot, its share of the tables."""
 
-_STEPS: Final = 4  # entries that every set looks at to see whether their time is over
+_STEPS: Final = 4  # entries that a set looks at to see whether their time is over
+_SAME_GAP_S: Final = 0.001  # two clocks that are read one after the other agree no better
 
 PolicyName = Literal["s3-fifo", "lru"]
 
@@ -46,6 +47,7 @@ class MemoryStore:
 
     Time is the wall clock's. If that is set back, an entry can outlive its time, but only until
     ``set`` has gone once round the store, four entries each time; it measures with the stopwatch.
+    It goes round when the time of some entry may be over, or a tag was invalidated.
     With logger ``headway.stores`` at DEBUG every look-up and every store is one line, in which the
     key appears as *name_key* has it. After a fork the child has a copy.
 
@@ -91,7 +93,10 @@ class MemoryStore:
         )
         self._touch = self._eviction.touch
         self._bytes = 0
-        self._round: list[Key] = []
+        self._round: list[Key] = []  # who will be looked at
+        self._marked_at = self._invalidations.count  # when the last round began
+        self._earliest = NEVER  # nobody's time is over before, but for those in the round
+        self._gap_s = self._widest_gap_s = clock.now() - clock.monotonic()
 
     def peek(self, key: Key) -> Entry | None:
         """The entry under *key*, fresh or stale, or None."""
@@ -152,7 +157,7 @@ class MemoryStore:
             self._note("miss", key)  # a writer is busy: the dead entry is left for another time
             return
         try:
-            if not self._drop_if_gone(key, slot):
+            if not self._drop_if_gone(key, slot, clock.now(), clock.monotonic()):
                 self._note("miss", key)
         finally:
             self._lock.release()
@@ -174,18 +179,21 @@ class MemoryStore:
         if entry.size_bytes <= 0:
             entry.size_bytes = self._measure(key, entry)
         with self._lock:
-            self._go_round()
+            now, moment = clock.now(), clock.monotonic()
+            if self._round or self._should_go_round(now, moment):
+                self._look_at_next(now, moment)
             if self._invalidations.is_void_on_arrival(entry):
                 self._end("void", key, entry)
             elif entry.size_bytes > self._bytes_bound:
                 self._remove(key)
                 self._end("refused", key, entry)
-            elif clock.now() >= entry.stale_until:
+            elif now >= entry.stale_until:
                 self._remove(key)
                 self._end("expired", key, entry)
             else:
-                self._keep(key, entry)
-                self._note("kept", key, entry)
+                self._keep(key, entry, now, moment)
+                if log.isEnabledFor(DEBUG):
+                    self._note("kept", key, entry)
 
     async def delete(self, key: Key) -> None:
         """Forget *key*; harmless if it is not there."""
@@ -212,8 +220,9 @@ class MemoryStore:
         with self._lock:
             self._invalidations.invalidate(tags)
             if self._invalidations.is_full:
+                now, moment = clock.now(), clock.monotonic()
                 for key, slot in list(self._slots.items()):
-                    self._drop_if_gone(key, slot)
+                    self._drop_if_gone(key, slot, now, moment)
                 self._invalidations.fold()
 
     async def clear(self) -> None:
@@ -234,76 +243,100 @@ class MemoryStore:
             return max(1, self._size_of(entry.value))
         return estimate_bytes(key, entry.value) + ENTRY_BYTES
 
-    def _keep(self, key: Key, entry: Entry) -> None:
-        deadline = clock.monotonic() + (entry.stale_until - clock.now())
-        new = Slot(entry, entry.size_bytes, deadline)
-        old = self._slots.get(key)
+    def _keep(self, key: Key, entry: Entry, now: float, moment: float) -> None:
+        gap_s = now - moment
+        if entry.stale_until < self._earliest:
+            self._earliest = entry.stale_until
+        if abs(gap_s - self._gap_s) > _SAME_GAP_S:  # else one number serves all entries
+            self._gap_s = gap_s
+            self._widest_gap_s = max(gap_s, self._widest_gap_s)
+        size_bytes, old = entry.size_bytes, self._slots.get(key)
         if old is None:
             # Held until the end: the finaliser of a value must not run while the books are open.
-            leaving = self._make_room(1, new.size_bytes)
-            self._eviction.admit(key, new)
+            leaving = self._make_room(1, size_bytes, now, moment)
+            new = Slot(key, entry, size_bytes, self._gap_s)
+            self._eviction.admit(new)
             self._slots[key] = new
-            self._bytes += new.size_bytes
+            self._bytes += size_bytes
             del leaving
         else:
-            self._bytes += new.size_bytes - old.size_bytes
-            self._eviction.replace(key, old, new.size_bytes)
-            old.entry, old.deadline = entry, deadline
-            self._make_room(0, 0, spared=old)
+            replaced = old.entry
+            self._bytes += size_bytes - old.size_bytes
+            self._eviction.replace(old, size_bytes)
+            old.entry, old.gap_s = entry, self._gap_s
+            self._make_room(0, 0, now, moment, spared=old)
+            del replaced
 
-    def _make_room(self, entries: int, size_bytes: int, spared: Slot | None = None) -> list[Slot]:
-        leaving = []
+    def _make_room(
+        self,
+        entries: int,
+        size_bytes: int,
+        now: float,
+        moment: float,
+        spared: Slot | None = None,
+    ) -> list[Slot]:
+        leaving: list[Slot] = []
         while (
-            len(self._slots) + entries > self.max_entries
-            or self._bytes + size_bytes > self._bytes_bound
+            self._bytes + size_bytes > self._bytes_bound
+            or len(self._slots) + entries > self.max_entries
         ):
-            key, slot = self._eviction.evict(self._why_gone, spared)
-            self._release(key, slot)
-            self._end(self._why_gone(slot) or "evicted", key, slot.entry)
+            slot = self._eviction.evict(lambda slot: self._why_gone(slot, now, moment), spared)
+            del self._slots[slot.key]
+            self._bytes -= slot.size_bytes
+            self._end(self._why_gone(slot, now, moment) or "evicted", slot.key, slot.entry)
             leaving.append(slot)
         return leaving
 
-    def _go_round(self) -> None:
-        """Look at the next few entries, lest dead ones hold their bytes for ever."""
-        if not self._round:
-            self._round = list(self._slots)
-        now, moment, slots = clock.now(), clock.monotonic(), self._slots
+    def _should_go_round(self, now: float, moment: float) -> bool:
+        """Begin to look at all, lest dead ones hold their bytes for ever; False if none can be."""
+        earliest, mark = self._earliest, self._invalidations.count
+        if now < earliest and moment + self._widest_gap_s < earliest and mark == self._marked_at:
+            return False
+        self._round, self._earliest, self._marked_at = list(self._slots), NEVER, mark
+        return True
+
+    def _look_at_next(self, now: float, moment: float) -> None:
+        slots = self._slots
         for key in self._round[-_STEPS:]:
             slot = slots.get(key)
             if slot is None:
                 continue
-            entry = slot.entry
-            if entry.tags or now >= entry.stale_until or moment >= slot.deadline:
-                self._drop_if_gone(key, slot)
+            tags, over = slot.entry.tags, slot.entry.stale_until
+            is_doubtful = tags or now >= over or moment >= over - slot.gap_s
+            if not (is_doubtful and self._drop_if_gone(key, slot, now, moment)):
+                self._earliest = min(self._earliest, over)
         del self._round[-_STEPS:]
 
     def _remove(self, key: Key) -> None:
         slot = self._slots.get(key)
         if slot is not None:
-            self._eviction.discard(key, slot)
             self._release(key, slot)
 
-    def _drop_if_gone(self, key: Key, slot: Slot) -> bool:
-        why = self._why_gone(slot)
+    def _drop_if_gone(self, key: Key, slot: Slot, now: float, moment: float) -> bool:
+        why, entry = self._why_gone(slot, now, moment), slot.entry
         if why is None or self._slots.get(key) is not slot:
             return False
-        self._eviction.discard(key, slot)
         self._release(key, slot)
-        self._end(why, key, slot.entry)
+        self._end(why, key, entry)
         return True
 
-    def _why_gone(self, slot: Slot) -> str | None:
-        if clock.now() >= slot.entry.stale_until or clock.monotonic() >= slot.deadline:
+    def _why_gone(self, slot: Slot, now: float, moment: float) -> str | None:
+        entry = slot.entry
+        if now >= entry.stale_until or moment >= entry.stale_until - slot.gap_s:
             return "expired"
-        return "void" if self._invalidations.has_tag_voided(slot.entry) else None
+        return "void" if entry.tags and self._invalidations.has_tag_voided(entry) else None
 
     def _release(self, key: Key, slot: Slot) -> None:
+        entry = slot.entry  # held until the books are closed, for its finaliser may look into them
         del self._slots[key]
         self._bytes -= slot.size_bytes
+        self._eviction.discard(slot)
+        del entry
 
     def _end(self, outcome: str, key: Key, entry: Entry) -> None:
         self._ended[outcome] += 1
-        self._note(outcome, key, entry)
+        if log.isEnabledFor(DEBUG):
+            self._note(outcome, key, entry)
 
     def _note(self, outcome: str, key: Key, entry: Entry | None = None) -> None:
         if log.isEnabledFor(DEBUG):
