@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from headway.wire import facts as known
 from headway.wire.exchange import AnswerFacts, AnswerReader, ToolCall, Usage, read_request
 from headway.wire.json_values import MOST_BYTES
 from headway.wire.reading import MOST_TOOL_TEXT
@@ -568,3 +569,21 @@ def test_members_of_the_wrong_type_harm_nobody(wire: str, wrong: object) -> None
     ):
         read_stream(wire, {**body, "type": kind}, {**body, "type": kind, "delta": body})
         read_stream(wire, {**body, "type": kind, "choices": [{**body, "delta": body}]}, wrong)
+
+
+# -- what is kept by many
+
+
+def test_answers_that_say_the_same_share_it() -> None:
+    first, second = (read_body(CHAT, {**chat(), "model": "some-model"}) for _ in range(2))
+    assert first.model == "some-model"
+    assert first.model is second.model
+    assert first.finish_reason is second.finish_reason
+
+
+def test_texts_are_shared_within_bounds() -> None:
+    for number in range(1_000):
+        assert known.shared(f"model {number}", "stop") == (f"model {number}", "stop")
+        assert known.shared("x" * 1_000 + str(number), None)[0] == "x" * 1_000 + str(number)
+    assert len(known._said) <= 256
+    assert max(len(model or "") for model, _ in known._said) < 129

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from ..stores.codec.classes import register
 from ..wire.exchange import AnswerFacts
@@ -13,13 +15,13 @@ ENTRY_BYTES = 1_000
 """What an entry costs beside its bytes."""
 
 
-class Kept:
-    """An answer at rest: ``head`` ends with its length, and lacks only what each hit adds."""
+class Kept(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """An answer at rest: ``head`` lacks only its length and what each hit adds."""
 
-    __slots__ = ("body", "facts", "head", "status")
-
-    def __init__(self, status: int, head: bytes, body: bytes, facts: AnswerFacts) -> None:
-        self.status, self.head, self.body, self.facts = status, head, body, facts
+    status: int
+    head: bytes
+    body: bytes
+    facts: AnswerFacts
 
     @classmethod
     def of(
@@ -35,15 +37,15 @@ class Kept:
         is_stream = is_stream and all(name != b"content-encoding" for name, _ in headers)
         if is_stream and (b"\n:" in body or b"\r:" in body or body.startswith(b":")):
             body = without_comments(body)
-        lines = header_lines(lasting(headers))
-        head = b"%b%bcontent-length: %d\r\n" % (status_line(status), lines, len(body))
-        return cls(status, head, body, facts)
+        head = status_line(status) + header_lines(lasting(headers))
+        return cls(status, _shared(head), body, facts)
 
     def written(self, age_s: float, *, keeps_alive: bool, has_body: bool) -> bytes:
         """The answer to one client, as old as it is."""
         end = b"\r\n" if keeps_alive else b"connection: close\r\n\r\n"
         body = self.body if has_body else b""
-        return b"".join((self.head, b"age: %d\r\n" % age_s, _HIT, end, body))
+        own = b"content-length: %d\r\nage: %d\r\n" % (len(self.body), age_s)
+        return b"".join((self.head, own, _HIT, end, body))
 
     @property
     def size_bytes(self) -> int:
@@ -52,6 +54,15 @@ class Kept:
 
 
 _HIT = mark("hit")
+_MOST_HEADS: Final = 256
+_heads: dict[bytes, bytes] = {}
+
+
+def _shared(head: bytes) -> bytes:
+    """*head* as one object for all that are like it, which most answers of a server are."""
+    if len(_heads) >= _MOST_HEADS:
+        _heads.clear()
+    return _heads.setdefault(head, head)
 
 
 def register_kept() -> None:
@@ -60,11 +71,15 @@ def register_kept() -> None:
 
 
 def _written(kept: Kept) -> tuple[object, ...]:
-    return kept.status, kept.head, kept.body, kept.facts
+    return kept.status, kept.head + _length_of(kept.body), kept.body, kept.facts
 
 
 def _read(written: Any) -> Kept:
     status, head, body, facts = written
     if (type(status), type(head), type(body), type(facts)) != (int, bytes, bytes, AnswerFacts):
         raise TypeError("this was not written by a gateway")
-    return Kept(status, head, body, facts)
+    return Kept(status, _shared(head.removesuffix(_length_of(body))), body, facts)
+
+
+def _length_of(body: bytes) -> bytes:
+    return b"content-length: %d\r\n" % len(body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .facts import AnswerFacts, Wire
+from .facts import AnswerFacts, Wire, shared
 from .json_values import MOST_BYTES, NotJson
 from .reading import Reading
 from .reading_chat import ChatReading
@@ -107,14 +107,15 @@ class AnswerReader:
         reading = self._reading
         why_incomplete = self._why_incomplete()
         why_not = why_incomplete or self._why_not()
+        model, finish_reason = shared(reading.model, reading.finish_reason)
         return AnswerFacts(
             why_incomplete is None,
             self._status >= 400 or reading.has_failed,
             why_not is None,
             why_not,
-            reading.model,
+            model,
             reading.usage,
-            reading.finish_reason,
+            finish_reason,
             reading.tool_calls(),
             reading.text_size,
             self._first_content_at,

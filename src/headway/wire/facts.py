@@ -33,7 +33,7 @@ class ToolResult(msgspec.Struct, frozen=True):
     size: int
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens as the provider counted them; None is unknown, never zero.
 
     Attributes:
@@ -54,7 +54,7 @@ class Usage(msgspec.Struct, frozen=True):
 UNKNOWN: Final = Usage()
 
 
-class ToolCall(msgspec.Struct, frozen=True):
+class ToolCall(msgspec.Struct, frozen=True, gc=False):
     """A tool call that the model asks for; ``arguments`` is the text it wrote, normally JSON."""
 
     id: str | None
@@ -62,7 +62,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str
 
 
-class AnswerFacts(msgspec.Struct, frozen=True):
+class AnswerFacts(msgspec.Struct, frozen=True, gc=False):
     """What an answer turned out to be, as far as it has been read.
 
     Attributes:
@@ -86,3 +86,22 @@ class AnswerFacts(msgspec.Struct, frozen=True):
     tool_calls: tuple[ToolCall, ...]
     text_size: int
     first_content_at: int | None
+
+
+_Said = tuple[str | None, str | None]
+_MOST_SAID: Final = 256
+_LONGEST_SAID: Final = 128
+_said: dict[_Said, _Said] = {}
+
+
+def shared(model: str | None, finish_reason: str | None) -> tuple[str | None, str | None]:
+    """Both texts, as the same objects for all answers that say the same: they are kept by many."""
+    said = (model, finish_reason)
+    known = _said.get(said)
+    if known is not None:
+        return known
+    if len(model or "") + len(finish_reason or "") <= _LONGEST_SAID:
+        if len(_said) >= _MOST_SAID:
+            _said.clear()
+        _said[said] = said
+    return said
