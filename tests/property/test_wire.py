@@ -2,16 +2,22 @@
 
 import json
 import re
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headway.wire.exchange import AnswerReader, read_request
 from headway.wire.key import exchange_key
+from headway.wire.reading import Reading
 from headway.wire.reading_chat import ChatReading
+from headway.wire.reading_lists import EmbeddingReading
+from headway.wire.reading_messages import MessageReading
+from headway.wire.reading_responses import ResponseReading
 from headway.wire.recording import cut_into_events, without_comments
 from headway.wire.rewriting import with_model
 from headway.wire.sse import EventReader, ServerEvent, size_as_usual, write_event
@@ -452,12 +458,6 @@ PIECES = st.one_of(
 def test_chats_decoded_at_once_say_what_they_say_taken_apart(
     chunks: list[dict[str, Any]], name: str | None, in_pieces: bool
 ) -> None:
-    def known(reading: ChatReading) -> tuple[object, ...]:
-        return (
-            *(reading.model, reading.usage, reading.finish_reason, reading.text_size),
-            *(reading.has_failed, reading.tool_calls(), reading.objection()),
-        )
-
     at_once, apart = ChatReading(), ChatReading()
     for chunk in chunks:
         written = json.dumps(chunk).encode()
@@ -468,6 +468,118 @@ def test_chats_decoded_at_once_say_what_they_say_taken_apart(
             at_once.read_whole(written)
             apart.read_body(json.loads(written))
         assert known(at_once) == known(apart)
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CHAT: Any = {
+    "model": "m",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"content": "hi", "refusal": None, "tool_calls": [CALL]},
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": {
+        "prompt_tokens": 9,
+        "completion_tokens": 3,
+        "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 1},
+        "completion_tokens_details": {"reasoning_tokens": 1},
+    },
+}
+MESSAGE: Any = {
+    "type": "message",
+    "model": "m",
+    "content": [
+        {"type": "thinking", "thinking": "hm"},
+        {"type": "text", "text": "hi"},
+        {"type": "tool_use", "id": "c", "name": "f", "input": {"b": 1, "a": 2}},
+    ],
+    "stop_reason": "tool_use",
+    "usage": {
+        "input_tokens": 9,
+        "output_tokens": 3,
+        "cache_read_input_tokens": 2,
+        "cache_creation_input_tokens": 1,
+        "output_tokens_details": {"thinking_tokens": 1},
+    },
+}
+RESPONSE: Any = {
+    "status": "completed",
+    "model": "m",
+    "error": None,
+    "incomplete_details": None,
+    "output": [
+        {"type": "message", "content": [{"type": "output_text", "text": "hi"}]},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    ],
+    "usage": {
+        "input_tokens": 9,
+        "output_tokens": 3,
+        "input_tokens_details": {"cached_tokens": 2},
+        "output_tokens_details": {"reasoning_tokens": 1},
+    },
+}
+VECTORS: Any = {
+    "model": "m",
+    "data": [{"embedding": [0.5, -1, 2e3]}, {"embedding": "AAA="}],
+    "usage": {"prompt_tokens": 9, "total_tokens": 9},
+}
+READINGS: list[tuple[Callable[[], Reading], Any]] = [
+    (ChatReading, CHAT),
+    (MessageReading, MESSAGE),
+    (ResponseReading, RESPONSE),
+    (lambda: EmbeddingReading(2), VECTORS),
+]
+GONE = object()
+
+
+def changed(data: st.DataObject, value: Any) -> Any:
+    """*value* with one of its members, however deep inside, gone or another."""
+    names = list(value) if isinstance(value, dict) else list(range(len(value)))
+    if not names:
+        return value
+    name, copy = data.draw(st.sampled_from(names)), value.copy()
+    if isinstance(value[name], dict | list) and data.draw(st.booleans()):
+        copy[name] = changed(data, value[name])
+        return copy
+    new = data.draw(HOSTILE | st.sampled_from([GONE, "error", False, "length", [0], ["a"]]))
+    if new is GONE:
+        del copy[name]
+    else:
+        copy[name] = new
+    return copy
+
+
+def known(reading: Reading) -> tuple[object, ...]:
+    return (
+        *(reading.model, reading.usage, reading.finish_reason, reading.text_size),
+        *(reading.has_failed, reading.tool_calls(), reading.objection()),
+    )
+
+
+@given(st.sampled_from(READINGS), st.integers(0, 2), st.data())
+def test_whole_answers_decoded_at_once_say_what_they_say_taken_apart(
+    kind: tuple[Callable[[], Reading], Any], changes: int, data: st.DataObject
+) -> None:
+    new_reading, answer = kind
+    for _ in range(changes):
+        answer = changed(data, answer)
+    beside = data.draw(st.dictionaries(NAMES, ODD_OBJECTS | HOSTILE, max_size=1))
+    written = json.dumps({**beside, **answer}, indent=data.draw(st.sampled_from([None, 1])))
+    at_once, apart = new_reading(), new_reading()
+    at_once.read_whole(written.encode())
+    apart.read_body(json.loads(written))
+    assert known(at_once) == known(apart)
+
+
+def test_usual_answers_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for new_reading, answer in READINGS:
+        reading = new_reading()
+        monkeypatch.setattr(reading, "read_body", None)
+        reading.read_whole(json.dumps(answer).encode())
+        assert reading.objection() is None
+        assert reading.model == "m"
 
 
 def test_what_a_chat_passes_over_has_to_be_json_as_well() -> None:

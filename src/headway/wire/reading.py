@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from typing import TypeVar
+
+import msgspec
 
 from .facts import UNKNOWN, ToolCall
 from .json_values import as_list, as_object, as_text, read_leniently
 
+_T = TypeVar("_T")
 MOST_TOOL_TEXT = 16 * 1024 * 1024
 _COST_OF_A_CALL = 200
 
@@ -86,6 +90,16 @@ def _text_of_parts(value: object) -> str:
 def reports_error(value: dict[str, object]) -> bool:
     """Whether a body or an event is a provider's report of a failure."""
     return value.get("error") not in (None, False) or value.get("type") == "error"
+
+
+def decode_usual(decode: Callable[[bytes], _T], body: bytes) -> _T | None:
+    """*body* decoded straight into what counts of it; None if it does not fit in, or is no JSON."""
+    try:
+        if not body.isascii():
+            body.decode("utf-8")  # what is passed over has to be text as well
+        return decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 class CallDrafts:

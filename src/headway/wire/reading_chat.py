@@ -6,16 +6,51 @@ others are taken apart one by one, and become the very same.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from .json_values import as_count, as_list, as_object, as_text
-from .reading import Reading
-from .usage import openai_usage
+from .reading import Reading, decode_usual
+from .usage import ChatUsage, openai_usage
 
 _GOOD_ENDS: Final = frozenset({"stop", "tool_calls", "function_call"})
 _MOST_CHOICES: Final = 1024
+
+
+class _UsualFunction(msgspec.Struct, gc=False):
+    name: str
+    arguments: str
+
+
+class _UsualCall(msgspec.Struct, gc=False):
+    id: str
+    function: _UsualFunction
+    index: None = None
+
+
+class _UsualMessage(msgspec.Struct, gc=False):
+    content: str | None = None
+    tool_calls: list[_UsualCall] | None = None
+    function_call: None = None
+
+
+class _UsualChoice(msgspec.Struct, gc=False):
+    message: _UsualMessage
+    finish_reason: str
+    index: Literal[0] = 0
+    error: None = None
+    type: None = None
+
+
+class _UsualAnswer(msgspec.Struct, gc=False):
+    """A whole answer of one choice, as nearly all are; others do not fit in."""
+
+    choices: tuple[_UsualChoice]
+    model: str | None = None
+    usage: ChatUsage | None = None
+    error: None = None
+    type: None = None
 
 
 class _Choice(msgspec.Struct):
@@ -36,6 +71,7 @@ class _Answer(msgspec.Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Answer).decode
+_decode_usual: Final = msgspec.json.Decoder(_UsualAnswer).decode
 
 
 def _answer_of(value: object) -> _Answer:
@@ -98,14 +134,24 @@ class ChatReading(Reading):
         return self._read(_answer_of(value), name, True)
 
     def read_whole(self, body: bytes) -> None:
-        try:
-            if not body.isascii():
-                body.decode("utf-8")  # what is passed over has to be text as well
-            answer = _decode(body)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
+        answer = decode_usual(_decode_usual, body)
+        if answer is None:
             super().read_whole(body)
         else:
-            self._read(answer, None, False)
+            self._read_usual(answer)
+
+    def _read_usual(self, answer: _UsualAnswer) -> None:
+        choice = answer.choices[0]
+        message = choice.message
+        self.model = answer.model or self.model
+        if answer.usage is not None:
+            self.usage = answer.usage.usage()
+        self._read_end(0, choice.finish_reason)
+        if message.content is not None:
+            self.text_size += len(message.content)
+        for position, call in enumerate(message.tool_calls or ()):
+            named = call.function
+            self.calls.add((0, position), id=call.id, name=named.name, piece=named.arguments)
 
     def read_body(self, value: object) -> None:
         self._read(_answer_of(value), None, False)

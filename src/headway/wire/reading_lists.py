@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Final
+
+import msgspec
+
 from .facts import UNKNOWN, Usage
 from .json_values import as_count, as_list, as_object, as_text
-from .reading import Reading, reports_error
+from .reading import Reading, decode_usual, reports_error
 from .usage import embedding_usage
 
 _NOTHING_USED = Usage(0, 0, 0, 0, 0)
+
+
+class _UsualEmbedding(msgspec.Struct, gc=False):
+    embedding: msgspec.Raw  # thousands of numbers, of which none counts
+
+
+class _UsualUsage(msgspec.Struct, gc=False):
+    prompt_tokens: Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # as ``as_count`` takes it
+
+
+class _UsualEmbeddings(msgspec.Struct, gc=False):
+    """Embeddings as nearly all answers hold them; others do not fit in."""
+
+    model: str
+    data: list[_UsualEmbedding]
+    usage: _UsualUsage
+    error: None = None
+    type: None = None
+
+
+_decode_usual: Final = msgspec.json.Decoder(_UsualEmbeddings).decode
+
+
+def _has_content(one: _UsualEmbedding) -> bool:
+    """Whether it surely is a list of numbers or a text, and not empty."""
+    start = memoryview(one.embedding)[:2].tobytes()
+    return start in _NUMBERS or (start[:1] == b'"' and start != b'""')
+
+
+_NUMBERS: Final = frozenset(b"[%c" % sign for sign in b"-0123456789")
 
 
 class EmbeddingReading(Reading):
@@ -17,6 +51,20 @@ class EmbeddingReading(Reading):
         self._asked = asked
         self._objection: str | None = "it has no embeddings"
 
+    def read_whole(self, body: bytes) -> None:
+        answer = decode_usual(_decode_usual, body)
+        if answer is None or not all(map(_has_content, answer.data)):
+            super().read_whole(body)
+            return
+        self.model = answer.model
+        self.usage = Usage(answer.usage.prompt_tokens, 0, 0, 0, 0)
+        if answer.data:
+            self._compare(len(answer.data))
+
+    def _compare(self, answered: int) -> None:
+        is_whole = answered == self._asked
+        self._objection = None if is_whole else "it has not one embedding for each text"
+
     def read_body(self, value: object) -> None:
         body = as_object(value)
         self.has_failed = reports_error(body)
@@ -24,8 +72,7 @@ class EmbeddingReading(Reading):
         self.usage = embedding_usage(body.get("usage"))
         embeddings = [as_object(one).get("embedding") for one in as_list(body.get("data"))]
         if embeddings and all(embeddings):
-            is_whole = len(embeddings) == self._asked
-            self._objection = None if is_whole else "it has not one embedding for each text"
+            self._compare(len(embeddings))
 
     def objection(self) -> str | None:
         return self._objection

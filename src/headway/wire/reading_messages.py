@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
+import msgspec
+
 from .json_values import as_count, as_list, as_object, as_text, canonical_json
-from .reading import CallDrafts, Reading, reports_error
-from .usage import AnthropicUsage
+from .reading import CallDrafts, Reading, decode_usual, reports_error
+from .usage import AnthropicUsage, MessageUsage
 
 _GOOD_ENDS = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _MOST_OPEN = 10_000
 _EMPTY_AT_FIRST = ("text", "thinking")
+
+
+class _UsualBlock(msgspec.Struct, gc=False):
+    type: str
+    text: str | None = None
+    id: object = None
+    name: object = None
+    input: object = None
+
+
+class _UsualMessage(msgspec.Struct, gc=False):
+    """A whole message as nearly all are; others do not fit in."""
+
+    type: Literal["message"]
+    model: str
+    content: list[_UsualBlock]
+    stop_reason: str
+    usage: MessageUsage
+    error: None = None
+
+
+_decode_usual: Final = msgspec.json.Decoder(_UsualMessage).decode
 
 
 class MessageReading(Reading):
@@ -41,6 +67,20 @@ class MessageReading(Reading):
             self.has_failed = True
         return False
 
+    def read_whole(self, body: bytes) -> None:
+        message = decode_usual(_decode_usual, body)
+        if message is None:
+            super().read_whole(body)
+            return
+        self.model, self.finish_reason = message.model or None, message.stop_reason or None
+        self.usage = message.usage.usage()
+        self._blocks = len(message.content)
+        for index, block in enumerate(message.content):
+            if block.type == "text":
+                self.text_size += len(block.text or "")
+            elif block.type == "tool_use":
+                self._begin_call(index, block.id, block.name, block.input)
+
     def read_body(self, value: object) -> None:
         message = as_object(value)
         self.has_failed = reports_error(message)
@@ -50,7 +90,7 @@ class MessageReading(Reading):
             if block.get("type") == "text":
                 self.add_text(block.get("text"))
             elif block.get("type") == "tool_use":
-                self._begin_call(index, block)
+                self._begin_call(index, block.get("id"), block.get("name"), block.get("input"))
 
     def _read_message(self, message: dict[str, object]) -> None:
         self.model = as_text(message.get("model")) or self.model
@@ -67,16 +107,15 @@ class MessageReading(Reading):
         if len(self._open) < _MOST_OPEN:
             self._open.add(as_count(index))
         if block.get("type") == "tool_use":
-            self._begin_call(index, block)
+            self._begin_call(index, block.get("id"), block.get("name"), block.get("input"))
         if block.get("type") not in _EMPTY_AT_FIRST:
             return True
         return self.add_text(block.get("text")) or bool(block.get("thinking"))
 
-    def _begin_call(self, index: object, block: dict[str, object]) -> None:
+    def _begin_call(self, index: object, id: object, name: object, given: object) -> None:
         """A stream begins with an empty input and sends the JSON of the real one after it."""
-        given = block.get("input")
         written = (canonical_json(given) or b"").decode("utf-8", "replace") if given else None
-        self.calls.add(as_count(index), id=block.get("id"), name=block.get("name"), whole=written)
+        self.calls.add(as_count(index), id=id, name=name, whole=written)
 
     def _read_delta(self, index: object, delta: dict[str, object]) -> bool:
         if delta.get("type") == "input_json_delta":

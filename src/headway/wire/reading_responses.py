@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import msgspec
+
 from .json_values import as_count, as_list, as_object, as_text
-from .reading import CallDrafts, Reading, reports_error
-from .usage import openai_usage
+from .reading import CallDrafts, Reading, decode_usual, reports_error
+from .usage import ResponseUsage, openai_usage
 
 _ENDS = frozenset(
     {
@@ -20,7 +24,36 @@ _CALL_PIECES = {
     "response.function_call_arguments.done": "arguments",
     "response.custom_tool_call_input.done": "input",
 }
+_FAILED = ("failed", "cancelled")
 _CALLS = ("function_call", "custom_tool_call")
+
+
+class _UsualPart(msgspec.Struct, gc=False):
+    text: str | None = None
+
+
+class _UsualItem(msgspec.Struct, gc=False):
+    type: str
+    content: list[_UsualPart] | None = None
+    call_id: object = None
+    name: object = None
+    arguments: str | msgspec.UnsetType = msgspec.UNSET
+    input: object = None
+
+
+class _UsualResponse(msgspec.Struct, gc=False):
+    """A whole response as nearly all are; others do not fit in."""
+
+    status: str
+    model: str
+    output: list[_UsualItem]
+    usage: ResponseUsage | None = None
+    error: None = None
+    incomplete_details: None = None
+    type: None = None
+
+
+_decode_usual: Final = msgspec.json.Decoder(_UsualResponse).decode
 
 
 class ResponseReading(Reading):
@@ -46,6 +79,24 @@ class ResponseReading(Reading):
             self.is_ended = self.is_ended or kind in _ENDS
             self._read_response(as_object(value["response"]), kind in _ENDS)
         return False
+
+    def read_whole(self, body: bytes) -> None:
+        response = decode_usual(_decode_usual, body)
+        if response is None:
+            super().read_whole(body)
+            return
+        self.model = response.model or None
+        self.finish_reason = self._status = response.status or None
+        self.has_failed = self._status in _FAILED
+        if response.usage is not None:
+            self.usage = response.usage.usage()
+        self._has_output = bool(response.output)
+        for index, item in enumerate(response.output):
+            if item.type == "message":
+                self.text_size += sum(len(part.text or "") for part in item.content or ())
+            elif item.type in _CALLS:
+                written = item.input if item.arguments is msgspec.UNSET else item.arguments
+                self.calls.add(index, id=item.call_id, name=item.name, whole=written or None)
 
     def read_body(self, value: object) -> None:
         response = as_object(value)
@@ -81,7 +132,7 @@ class ResponseReading(Reading):
         if response.get("usage") is not None:
             self.usage = openai_usage(response["usage"])
         self._status = as_text(response.get("status")) or self._status
-        if reports_error(response) or self._status in ("failed", "cancelled"):
+        if reports_error(response) or self._status in _FAILED:
             self.has_failed = True
         if is_last:
             reason = as_text(as_object(response.get("incomplete_details")).get("reason"))

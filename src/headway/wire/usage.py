@@ -2,8 +2,99 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from .facts import UNKNOWN, Usage
 from .json_values import as_count, as_object
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # what as_count takes for one
+_Never = Annotated[int, msgspec.Meta(ge=1, le=0)]  # a member of another wire: nothing fits in
+
+
+class _Sent(msgspec.Struct, gc=False):
+    cached_tokens: _Count | None = None
+    cache_write_tokens: _Count | None = None
+
+
+class _Made(msgspec.Struct, gc=False):
+    reasoning_tokens: _Count | None = None
+
+
+class _Thought(msgspec.Struct, gc=False):
+    thinking_tokens: _Count | None = None
+
+
+class ChatUsage(msgspec.Struct, gc=False):
+    """The usage of a chat, to be decoded into, as nearly all report it; others do not fit in."""
+
+    prompt_tokens: _Count
+    completion_tokens: _Count | None = None
+    prompt_tokens_details: _Sent | None = None
+    completion_tokens_details: _Made | None = None
+
+    def usage(self) -> Usage:
+        """The same as ``openai_usage`` makes of it."""
+        return _usage_of(
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.prompt_tokens_details,
+            self.completion_tokens_details,
+        )
+
+
+class ResponseUsage(msgspec.Struct, gc=False):
+    """The same of a response."""
+
+    input_tokens: _Count
+    output_tokens: _Count | None = None
+    input_tokens_details: _Sent | None = None
+    output_tokens_details: _Made | None = None
+    prompt_tokens: _Never = 0
+    completion_tokens: _Never = 0
+
+    def usage(self) -> Usage:
+        """The same as ``openai_usage`` makes of it."""
+        return _usage_of(
+            self.input_tokens,
+            self.output_tokens,
+            self.input_tokens_details,
+            self.output_tokens_details,
+        )
+
+
+def _usage_of(sent: int, made: int | None, of_sent: _Sent | None, of_made: _Made | None) -> Usage:
+    return Usage(
+        sent,
+        None if of_sent is None else of_sent.cached_tokens,
+        None if of_sent is None else of_sent.cache_write_tokens,
+        made,
+        None if of_made is None else of_made.reasoning_tokens,
+    )
+
+
+class MessageUsage(msgspec.Struct, gc=False):
+    """The same of a message."""
+
+    input_tokens: _Count
+    output_tokens: _Count
+    cache_read_input_tokens: _Count | None = None
+    cache_creation_input_tokens: _Count | None = None
+    output_tokens_details: _Thought | None = None
+    thinking_tokens: None = None
+
+    def usage(self) -> Usage:
+        """The same as ``AnthropicUsage`` makes of it."""
+        read, written = self.cache_read_input_tokens, self.cache_creation_input_tokens
+        thought = self.output_tokens_details
+        return Usage(
+            self.input_tokens + (read or 0) + (written or 0),
+            read,
+            written,
+            self.output_tokens,
+            None if thought is None else thought.thinking_tokens,
+        )
 
 
 def openai_usage(reported: object) -> Usage:
