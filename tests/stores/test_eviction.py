@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from headway.stores import Entry, Key
 from headway.stores.eviction import Eviction, Lru, S3Fifo, Slot
 
@@ -135,7 +137,7 @@ def test_s3_fifo_forgets_who_left_long_ago() -> None:
     assert len(s3._ghost) == len(s3._ghost_order) <= 10
 
 
-def with_ten_in_main(one_that_left: str) -> S3Fifo:
+def with_ten_in_main(one_that_left: Key) -> S3Fifo:
     s3 = S3Fifo(10, None)
     for popular in admit(s3, "abcdefghij").values():
         popular.uses = 2
@@ -144,13 +146,13 @@ def with_ten_in_main(one_that_left: str) -> S3Fifo:
     return s3
 
 
-def pass_through(s3: S3Fifo, *keys: str) -> None:
+def pass_through(s3: S3Fifo, *keys: Key) -> None:
     for key in keys:
         s3.admit(slot(key))
         assert evict(s3) == [key]
 
 
-def return_and_leave(s3: S3Fifo, key: str) -> None:
+def return_and_leave(s3: S3Fifo, key: Key) -> None:
     """Use up the trace of *key*, and leave another one."""
     returned = slot(key)
     s3.admit(returned)
@@ -166,16 +168,17 @@ def test_s3_fifo_holds_few_traces_that_were_used_up() -> None:
     assert len(s3._ghost_order) < 50
 
 
-def test_s3_fifo_forgets_a_new_trace_in_its_own_turn_not_in_that_of_the_one_used_up() -> None:
-    s3 = with_ten_in_main("x")
-    pass_through(s3, *"1234567")
-    return_and_leave(s3, "x")
-    pass_through(s3, *"89")
+@pytest.mark.parametrize("x", ["x", 0], ids=["text", "number"])
+def test_s3_fifo_forgets_a_new_trace_in_its_own_turn_not_in_that_of_the_one_used_up(x: Key) -> None:
+    s3 = with_ten_in_main(x)
+    pass_through(s3, *range(1, 8))
+    return_and_leave(s3, x)
+    pass_through(s3, 8, 9)
     assert len(s3._ghost) == 9, "full: the oldest trace had to go, which is that of 1"
-    s3.admit(slot("1"))
-    assert s3._small[-1].key == "1"
-    s3.admit(slot("x"))
-    assert s3._main[-1].key == "x"
+    s3.admit(slot(1))
+    assert s3._small[-1].key == 1
+    s3.admit(slot(x))
+    assert s3._main[-1].key == x
 
 
 def test_s3_fifo_lets_go_of_what_is_discarded_and_soon_of_its_place() -> None:

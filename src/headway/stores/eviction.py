@@ -18,7 +18,10 @@ MOST_USES: Final = 3
 _IN_SMALL, _IN_MAIN, _GONE = 0, 1, 2
 _NOTHING: Final = Entry(None, made_at=0.0, fresh_until=float("-inf"))
 _FEW: Final = 16  # what may lie about of the discarded, however few are left
-_TRACE_BITS: Final = (1 << 60) - 1  # the largest integer that takes 32 bytes
+# A trace is an object of its own, unlike small integers, of which there is one each; and takes 32
+# bytes, unlike larger ones.
+_TRACE_BITS: Final = (1 << 59) - 1
+_TRACE_MARK: Final = 1 << 59
 
 
 class Slot:
@@ -115,7 +118,8 @@ class S3Fifo:
         self._small_bytes_share = float("inf") if max_bytes is None else max_bytes / 10
 
     def admit(self, slot: Slot) -> None:
-        if self._ghost.pop(hash(slot.key) & _TRACE_BITS, None) is not None:
+        trace = hash(slot.key) & _TRACE_BITS | _TRACE_MARK
+        if self._ghost.pop(trace, None) is not None:
             self._enter_main(slot)
         else:
             self._small.append(slot)
@@ -172,7 +176,7 @@ class S3Fifo:
 
     def _remember(self, key: Key) -> None:
         ghost, order = self._ghost, self._ghost_order
-        trace = hash(key) & _TRACE_BITS
+        trace = hash(key) & _TRACE_BITS | _TRACE_MARK
         ghost[trace] = trace
         order.append(trace)
         # The main queue's share of what fits right now, by entries or by bytes.
