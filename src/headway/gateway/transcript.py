@@ -115,11 +115,12 @@ _NOTHING: Final = Spoken()
 
 def _may_bring(wire: Wire, messages: list[object]) -> bool:
     """Whether the last message can belong to results of tools: a look before the long way."""
-    last = as_object(messages[-1]) if messages else {}
-    role, content = last.get("role"), last.get("content")
-    return not (wire == "openai.chat" and role == "user" and len(messages) < _FEW) and not (
-        wire == "anthropic.messages" and isinstance(content, str) and len(messages) < _FEW
-    )
+    if len(messages) >= _FEW or not messages:
+        return bool(messages)
+    last = as_object(messages[-1])
+    if wire == "openai.chat":
+        return last.get("role") != "user"
+    return not (wire == "anthropic.messages" and isinstance(last.get("content"), str))
 
 
 _FEW: Final = 3
@@ -161,9 +162,8 @@ def _task(body: _Object, messages: list[object]) -> str:
     if isinstance(given, str):
         return given[:LONGEST_TASK]
     for message in messages:
-        one = as_object(message)
-        if one.get("role") == "user":
-            return _text(one.get("content"))[:LONGEST_TASK]
+        if isinstance(message, dict) and message.get("role") == "user":
+            return _text(message.get("content"))[:LONGEST_TASK]
     return ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from math import isfinite
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
@@ -28,28 +28,17 @@ def read_strictly(body: bytes) -> object:
     Raises:
         NotJson: it is no JSON, has duplicate keys, or is too long or too deep.
     """
-    return read_and_write(body, frozenset())[0]
-
-
-def read_and_write(body: bytes, left_out: frozenset[str]) -> tuple[object, bytes | None]:
-    """The value of *body* as ``read_strictly`` reads it, and its bytes as ``canonical_json`` does.
-
-    The bytes come without those members of the body itself that *left_out* names.
-
-    Raises:
-        NotJson: it is no JSON, has duplicate keys, or is too long or too deep.
-    """
-    plain = read_if_plain(body, left_out)
-    if plain is not None:
-        return plain
-    value = _read_slowly(body)
-    return value, canonical_json(without_members(value, left_out))
+    plain = read_if_plain(body)
+    return read_slowly(body) if plain is None else plain[0]
 
 
 def read_if_plain(
     body: bytes, left_out: frozenset[str] = frozenset()
 ) -> tuple[object, bytes] | None:
-    """The same as ``read_and_write``, or None if only the slow decoder can tell what *body* is.
+    """The value of *body* as ``read_strictly`` reads it, and its bytes as ``canonical_json`` does.
+
+    The bytes come without those members of the body itself that *left_out* names. None if only
+    ``read_slowly`` can tell what *body* is.
 
     Raises:
         NotJson: it is too long or too deep.
@@ -64,7 +53,10 @@ def read_if_plain(
         if kept is not value:
             members = as_object(value)
             colons += _colons(_encode_sorted({n: members[n] for n in left_out if n in members}))
-        return (value, written) if _lost_no_member(body, colons) else None
+        # A key that stands twice costs at least one colon, and only an escaped one could make up
+        # for it.
+        lost_none = _colons(body) == colons and (b"\\" not in body or body.rfind(b"\\u003") < 0)
+        return (value, written) if lost_none else None
     except RecursionError:
         raise NotJson(_TOO_DEEP) from None
     except (msgspec.MsgspecError, ValueError):
@@ -82,14 +74,6 @@ _decode = msgspec.json.Decoder().decode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
-def _lost_no_member(body: bytes, colons: int) -> bool:
-    """Whether what was read from *body*, and has so many *colons*, surely lost no member.
-
-    A key that stands twice costs at least one colon, and only an escaped one could make up for it.
-    """
-    return _colons(body) == colons and (b"\\" not in body or body.rfind(b"\\u003") < 0)
-
-
 def _colons(text: bytes) -> int:
     # To take them out jumps from one to the next, to count them looks at each byte.
     if len(text) > _LONG and text.count(b":", 0, _LONG) < _LONG // 32:
@@ -97,7 +81,12 @@ def _colons(text: bytes) -> int:
     return text.count(b":")
 
 
-def _read_slowly(body: bytes) -> object:
+def read_slowly(body: bytes) -> object:
+    """The same as ``read_strictly``, by a decoder that looks at each key.
+
+    Raises:
+        NotJson: it is no JSON, has duplicate keys, or is too deep.
+    """
     try:
         value: object = _STRICT.decode(body.decode("utf-8"))
     except RecursionError:
@@ -135,7 +124,7 @@ def read_leniently(text: bytes | str) -> object:
         NotJson: no value can be read.
     """
     try:
-        value: object = msgspec.json.decode(text)
+        value: object = _decode(text)
     except RecursionError:
         raise NotJson(_TOO_DEEP) from None
     except (msgspec.MsgspecError, ValueError):
@@ -152,7 +141,7 @@ def canonical_json(value: object) -> bytes | None:
     ``1`` and ``1.0`` stay apart, as do absent and null; nothing in a text is normalised.
     """
     try:
-        return msgspec.json.encode(value, order="sorted")
+        return _encode_sorted(value)
     except RecursionError:
         return None
     except UnicodeEncodeError:  # half of a surrogate pair
@@ -168,12 +157,12 @@ _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fals
 
 def as_object(value: object) -> dict[str, object]:
     """*value* if it is an object, else an empty one."""
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def as_list(value: object) -> list[object]:
     """*value* if it is an array, else an empty one."""
-    return cast("list[object]", value) if isinstance(value, list) else []
+    return value if isinstance(value, list) else []
 
 
 def as_text(value: object) -> str | None:

@@ -114,15 +114,16 @@ def _openai_tools(body: dict[str, object]) -> str | None:
 
 
 def _first_reason(tools: list[object]) -> str | None:
-    return next(
-        (why for tool in tools if (why := _why_not_tool(as_object(tool))) is not None), None
-    )
+    for tool in map(as_object, tools):
+        kind = tool.get("type")
+        if kind not in _OPENAI_CLIENT_TOOLS:
+            why = _why_not_tool(tool, kind)
+            if why is not None:
+                return why
+    return None
 
 
-def _why_not_tool(tool: dict[str, object]) -> str | None:
-    kind = tool.get("type")
-    if kind in _OPENAI_CLIENT_TOOLS:
-        return None
+def _why_not_tool(tool: dict[str, object], kind: object) -> str | None:
     if kind == "namespace":
         return _first_reason(as_list(tool.get("tools")))
     if kind == "mcp":
@@ -196,12 +197,11 @@ _SELDOM: dict[Wire, frozenset[str]] = {
             "audio",
             "web_search_options",
             "plugins",
-            "tools",
         }
     ),
     "anthropic.messages": frozenset({"tools", "mcp_servers", "container", "thread", "thinking"}),
 }
 _RULES_FOR_PLAIN: dict[Wire, tuple[_Rule, ...]] = {
-    "openai.chat": (_model_searches, _samples),
+    "openai.chat": (_model_searches, _openai_tools, _samples),
     "anthropic.messages": (_samples_without_seed,),
 }

@@ -9,7 +9,15 @@ from typing import Final
 
 from .canonical import HAVE_MARKERS, HAVE_PARTS, LONG, MARKER, canonical_form, ignored_on
 from .facts import Wire
-from .json_values import MOST_BYTES, NotJson, as_object, as_text, read_and_write, without_members
+from .json_values import (
+    MOST_BYTES,
+    NotJson,
+    as_object,
+    as_text,
+    read_if_plain,
+    read_slowly,
+    without_members,
+)
 from .parts import read_by_parts
 from .repeatable import why_not_repeatable
 from .request_facts import RequestFacts
@@ -94,10 +102,11 @@ def _read_body(wire: Wire, body: bytes) -> tuple[object, bytes | None]:
         if read is not None:
             return read
     ignored = ignored_on(wire)
-    value, written = read_and_write(body, ignored)
-    if written is None or not _is_final(wire, written):
-        return value, canonical_form(wire, without_members(value, ignored))
-    return value, written
+    plain = read_if_plain(body, ignored)
+    if plain is not None and _is_final(wire, plain[1]):
+        return plain
+    value = read_slowly(body) if plain is None else plain[0]
+    return value, canonical_form(wire, without_members(value, ignored))
 
 
 def _is_final(wire: Wire, written: bytes) -> bool:
