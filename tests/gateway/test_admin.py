@@ -289,3 +289,16 @@ async def test_libraries_that_are_broken_are_logged_and_nobody_waits(
     assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == [
         "half of it is gone"
     ]
+
+
+async def test_a_server_that_cannot_be_made_is_logged_and_nobody_waits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise TypeError("no such setting")
+
+    monkeypatch.setattr(admin_on_demand, "_admin_server", lambda: refuse)
+    async with admin(Shown(SECRETS)) as client:
+        with pytest.raises(HTTPError):
+            await client.get("/health", timeout=2)
+    assert "the admin side cannot be started" in caplog.text

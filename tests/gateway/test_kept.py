@@ -1,5 +1,7 @@
 """What is kept of an answer, and what it takes."""
 
+import pytest
+
 from headway.gateway import kept
 from headway.gateway.kept import Kept
 from headway.wire.exchange import AnswerFacts, Usage
@@ -48,3 +50,9 @@ def test_what_other_processes_keep_has_its_length_in_the_head() -> None:
     )
     again = kept._read(written)
     assert (again.status, again.head, again.body, again.facts) == (200, one.head, b"{}", FACTS)
+
+
+def test_a_head_of_another_body_is_refused_lest_an_answer_has_two_lengths() -> None:
+    status, head, _, facts = kept._written(keep(b"{}"))
+    with pytest.raises(TypeError, match="another body"):
+        kept._read((status, head, b"longer", facts))

@@ -91,3 +91,17 @@ async def test_a_store_that_gives_no_mark_is_a_miss(store: Any) -> None:
     async with rig(store=store()) as here:
         answer = await here.ask(chat())
     assert (answer.status, answer.mark) == (200, "miss")
+
+
+class TakesNothing(MemoryStore):
+    """A store in memory that fails at each answer."""
+
+    def keep(self, key: object, entry: Entry) -> None:
+        raise MemoryError("no room at all")
+
+
+async def test_an_answer_that_memory_cannot_take_is_not_joined_for_ever() -> None:
+    async with rig(store=TakesNothing()) as here:
+        marks = [(await here.ask(chat())).mark for _ in range(2)]
+        assert not here.gateway.flights
+    assert marks == ["miss", "miss"]

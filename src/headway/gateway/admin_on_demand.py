@@ -35,11 +35,10 @@ class AdminOnDemand:
     async def _start(self) -> None:
         try:
             server = await asyncio.to_thread(_admin_server)
-        except Exception:  # its libraries are there, but broken
+            self._server = server(self._overview, self._sock)
+        except Exception:  # its libraries are there, but broken, or of another version
             log.exception("the admin side cannot be started")
             self._sock.close()
-            return
-        self._server = server(self._overview, self._sock)
 
     async def aclose(self) -> None:
         """Finish what is under way, and close."""

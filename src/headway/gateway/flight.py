@@ -576,13 +576,12 @@ class Flight:
         """Keep the answer if it may be, before nobody can join it any more."""
         try:
             entry = self._to_keep()
+            if entry is not None:
+                self.tower.keep(self, entry)
+                return
         except Exception:
-            log.exception("an answer could not be read")
-            entry = None
-        if entry is None:
-            self.tower.land(self)
-        else:
-            self.tower.keep(self, entry)
+            log.exception("an answer could not be kept")
+        self.tower.land(self)
 
     def _to_keep(self) -> Entry | None:
         policies = self.question.way.policies

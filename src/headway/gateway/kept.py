@@ -78,6 +78,8 @@ def _read(written: Any) -> Kept:
     status, head, body, facts = written
     if (type(status), type(head), type(body), type(facts)) != (int, bytes, bytes, AnswerFacts):
         raise TypeError("this was not written by a gateway")
+    if not head.endswith(b"\r\n" + _length_of(body)):  # else it would go out with two lengths
+        raise TypeError("this head is of another body")
     return Kept(status, _shared(head.removesuffix(_length_of(body))), body, facts)
 
 
