@@ -2,6 +2,7 @@
 
     scripts/bench gateway --shared PATH [--work FOLDER] [--rounds 5] [--seconds 1.5]
         [--only miss,hit,redis,stream,footprint] [--without-litellm] [--json]
+        [--compiled ENVIRONMENT]
     scripts/bench gateway --quick [--features all,-record]
     scripts/bench gateway --profile miss|hit|stream [--with py-spy|py-spy-native|cprofile]
 
@@ -10,6 +11,7 @@ look-up and store, coalescing, limits, four time-outs, retry armed, metrics and 
 store is small, so that misses evict. Prints medians [least..most], ratios, and each bar with
 whether it is met; ends with 1 if one that must be is not. The work folder (environments of the
 peers, their load generator) is made by the first run. --quick: one round without LiteLLM.
+--compiled: also the Headway of an environment that `scripts/compile ENVIRONMENT` made, beside ours.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from pathlib import Path
 from peer_gateway_footprint import footprint
 from peer_gateway_load import Cell, Load, busy_share, identical_streams
 from peer_gateway_profile import profile
-from peer_gateway_targets import Servers, Work
+from peer_gateway_targets import Servers, Work, run_ok
 
 from headway.testing import Valkey
 
@@ -35,6 +37,8 @@ PROFILERS = ("py-spy", "py-spy-native", "cprofile")
 PARTS = ("miss", "hit", "redis", "stream", "footprint")
 REST = ("nginx", "floor", "LiteLLM", "Headway", "Headway asyncio")
 HITS = ("nginx static", "floor cache", "LiteLLM cached", "Headway", "Headway asyncio")
+COMPILED = " compiled"
+"""Behind the name of a target: the same by the compiled wheel."""
 LOCAL_CACHE = "  cache: true\n  cache_params: {type: local}"
 REDIS_CACHE = '  cache: true\n  cache_params: {{type: redis, host: "127.0.0.1", port: {port}}}'
 CELLS = (
@@ -237,6 +241,9 @@ def started(servers: Servers, cells: list[Cell], options: argparse.Namespace, re
     for name, arguments in loops.items():
         if name in names:
             servers.start_headway(name, *common, *arguments)
+        if name + COMPILED in names:
+            python = str(options.compiled / "bin" / "python")
+            servers.start_headway(name + COMPILED, *common, *arguments, python=python)
     servers.wait_for([name for name in slow if name in names], 180)
 
 
@@ -253,6 +260,9 @@ def chosen_cells(options: argparse.Namespace) -> list[Cell]:
         part = "redis" if cell.name.startswith("redis") else cell.kind
         if part in parts and (not options.quick or cell.name in QUICK or part in options.only):
             targets = tuple(name for name in cell.targets if name not in left_out)
+            if options.compiled is not None:
+                ours = [name for name in targets if name in ("Headway", "Headway redis")]
+                targets += tuple(name + COMPILED for name in ours)
             kept.append(Cell(cell.name, cell.kind, cell.body, cell.at_once, targets))
     return kept
 
@@ -299,7 +309,8 @@ def table(results: Results, cells: list[Cell]) -> str:
         mine = results.cpu(cell.name, ours)
         for name in cell.targets:
             theirs = results.cpu(cell.name, name)
-            if mine and theirs and not name.startswith(("Headway", "direct")):
+            is_other = not name.startswith(("Headway", "direct")) or name.endswith(COMPILED)
+            if mine and theirs and is_other:
                 lines.append(f"  CPU of {name} / {ours}: {theirs / mine:.2f}")
     return "\n".join(lines)
 
@@ -344,6 +355,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--only", default="", help=f"some of {','.join(PARTS)}")
     parser.add_argument("--features", default="all", help="such as all,-record (Headway's)")
     parser.add_argument("--loop", choices=["uvloop", "asyncio"], default="uvloop")
+    parser.add_argument("--compiled", type=Path, help="an environment made by scripts/compile")
     parser.add_argument("--without-litellm", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--profile", choices=["miss", "hit", "stream"])
@@ -354,7 +366,18 @@ def parsed() -> argparse.Namespace:
     options.rounds = options.rounds or (1 if options.quick else 5)
     options.seconds = options.seconds or (1.0 if options.quick else 1.5)
     options.without_litellm |= options.quick or options.profile is not None
+    if options.compiled is not None:
+        options.compiled = options.compiled.resolve()  # servers run in a folder of their own
+        if not is_compiled(options.compiled):
+            raise SystemExit(f"--compiled {options.compiled}: no compiled Headway is there")
     return options
+
+
+def is_compiled(environment: Path) -> bool:
+    """Whether the gateway of *environment* is an extension, not Python."""
+    ask = "from headway.gateway import flight; assert flight.__file__.endswith(('.so', '.pyd'))"
+    python = environment / "bin" / "python"
+    return python.exists() and run_ok([str(python), "-c", ask])
 
 
 def main() -> None:

@@ -268,10 +268,10 @@ class Servers:
         command = [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
         self.start(name, [*command, "--num_workers", "1"], port, **LITELLM_ENV)
 
-    def start_headway(self, name: str, *arguments: str) -> Server:
-        """With *arguments* as ``peer_gateway_headway.py`` takes them."""
+    def start_headway(self, name: str, *arguments: str, python: str = sys.executable) -> Server:
+        """The Headway of *python*, with *arguments* as ``peer_gateway_headway.py`` takes them."""
         port = free_port()
-        command = [sys.executable, str(LAUNCHER), "--port", str(port)]
+        command = [python, str(LAUNCHER), "--port", str(port)]
         command += ["--upstream", f"http://127.0.0.1:{self.upstream}", *arguments]
         server = self.start(name, command, port)
         server.wait_until_it_answers(20)

@@ -16,7 +16,7 @@ from headway import BadSetup
 from headway.gateway.gateway import Gateway
 from headway.gateway.plan import ClientKey, Limits, Plan, Route, Rules, Target, Timeouts, Upstream
 from headway.gateway.planning import plan_of
-from headway.gateway.routing import Policies
+from headway.gateway.way import Policies
 from headway.settings import load_gateway
 from headway.settings.gateway_settings import GatewaySettings, RouteSettings, RuleSettings
 from headway.testing.provider import Provider

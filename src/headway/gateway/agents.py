@@ -7,7 +7,8 @@ from typing import Final
 
 from ..adapters.http.plumbing import plain_name
 from ..wire.exchange import RequestFacts
-from .transcript import Spoken, spoken_of
+from .spoken import Spoken
+from .transcript import spoken_of
 
 HEADER: Final = "x-headway-agent"
 

@@ -15,8 +15,8 @@ from ..wire.exchange import Wire
 from ..wire.headers import by_name, to_forward
 from ..wire.key import CREDENTIALS, tenant_of
 from ..wire.request import wire_of
-from .framing import Refusal
 from .plan import ClientKey, Plan
+from .refusal import Refusal
 from .server import Server
 
 OWN_KEY: Final = "x-headway-key"

@@ -11,9 +11,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from .. import clock
 from .exchange import Exchange
-from .framing import Refusal, fault
 from .outbox import Outbox
 from .plan import Plan
+from .refusal import Refusal, fault
 from .sockets import reset, without_delay
 from .wheel import NEVER, TimerWheel
 

@@ -17,7 +17,8 @@ from ..adapters.http.plumbing import plain_name
 from ..scope import current, new_call_id
 from ..wire.exchange import AnswerFacts, RequestFacts, ToolCall
 from ..wire.json_values import as_object
-from .transcript import LONGEST_TASK, Brought, Spoken, key_of, read_arguments, spoken_of
+from .spoken import Brought, Spoken
+from .transcript import LONGEST_TASK, key_of, read_arguments, spoken_of
 
 MOST_OPEN: Final = 10_000
 """So many calls are remembered until their results come; then the oldest are forgotten."""
@@ -178,8 +179,10 @@ class Conversations:
         return None
 
     def _within(self, task: str) -> list[_Open] | None:
-        longer = (text for text in self._tasks if len(text) >= SURELY_A_TASK and text in task)
-        return self._tasks.get(next(longer, ""))
+        for text, those in self._tasks.items():
+            if len(text) >= SURELY_A_TASK and text in task:
+                return those
+        return None
 
 
 def _texts(given: object) -> Iterator[str]:

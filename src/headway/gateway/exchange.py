@@ -8,9 +8,10 @@ from .. import clock, events
 from ..stores import Entry
 from .asking import Asking
 from .flight import Flight, Tower
-from .framing import LAST_CHUNK, Refusal, chunk, header_lines, lasting, mark, status_line
+from .framing import LAST_CHUNK, chunk, header_lines, lasting, mark, status_line
 from .kept import Kept
-from .routing import Question
+from .question import Question
+from .refusal import Refusal
 from .told import Told
 
 

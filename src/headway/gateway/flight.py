@@ -18,10 +18,13 @@ from ..policies.retry import asked_wait_s, may_pass
 from ..stores import NO_MARK, Entry
 from ..wire.exchange import AnswerFacts, AnswerReader
 from .asking import Asking
-from .framing import Refusal, fault, travelling
+from .framing import travelling
 from .kept import Kept
-from .routing import Destination, Question, rewritten
+from .question import Question
+from .refusal import Refusal, fault
+from .routing import rewritten
 from .upstream import UpstreamConnection
+from .way import Destination
 from .wheel import NEVER
 
 log = logging.getLogger("headway.gateway")

@@ -28,12 +28,13 @@ from .client import ClientConnection
 from .conversations import Conversations
 from .exchange import Exchange
 from .flight import Flight
-from .framing import Refusal, fault
 from .kept import Kept, register_kept
 from .listening import Listener
 from .outbox import Outbox
 from .plan import Limits, Plan, Rules
-from .routing import Question, Routing
+from .question import Question
+from .refusal import Refusal, fault
+from .routing import Routing
 from .server import Server
 from .told import Telling, Told
 from .wheel import NEVER, TimerWheel
@@ -236,8 +237,9 @@ class Gateway:
     def _is_good(entry: Entry, asking: Asking) -> bool:
         """Whether an entry is fresh, one of ours, and as young as the client wants it."""
         now, most_s, kept = clock.now(), asking.wishes.max_age_s, entry.value
-        if now >= entry.fresh_until or type(kept) is not Kept:
+        if now >= entry.fresh_until or type(entry.value) is not Kept:
             return False
+        # Its parts may be anything; compiled, those of a Kept would be held to their types.
         if type(kept.head) is not bytes or type(kept.body) is not bytes:
             return False
         return most_s is None or now - entry.made_at <= most_s

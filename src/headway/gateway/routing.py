@@ -7,26 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from math import inf
 from typing import Any, Final
-
-import msgspec
 
 from .. import events
 from ..adapters.http.plumbing import plain_name
 from ..adapters.http.questions import may_repeat, only_samples, why_not
-from ..policies import Limit, Retry
-from ..policies.freshness import Freshness
+from ..policies import Limit
 from ..policies.retry_budget import RetryBudget
 from ..wire.exchange import RequestFacts, read_request
 from ..wire.key import canonical_key, head_part, raw_key
 from ..wire.rewriting import with_model
 from .agents import agent_of
 from .asking import Asking
-from .framing import Refusal
-from .plan import Limits, Plan, Route, Rules, Target, Timeouts
+from .plan import Limits, Plan, Route, Rules, Target
+from .question import Question
+from .refusal import Refusal
 from .server import Server
-from .transcript import Spoken, spoken_of
+from .transcript import spoken_of
+from .way import Destination, Policies, Way
 
 MOST_HEADS: Final = 1024
 MOST_HEAD_BYTES: Final = 8 * 1024
@@ -34,101 +32,6 @@ MOST_HEAD_BYTES: Final = 8 * 1024
 LONGEST_NAME: Final = 512
 MOST_QUESTIONS: Final = 512
 MOST_WAYS: Final = 1024
-MOST_LIMITED: Final = 10_000
-
-
-class Policies:
-    """The policies of one route, with their state."""
-
-    def __init__(
-        self,
-        rules: Rules,
-        limits: dict[tuple[Limits, str], Limit],
-        budgets: dict[Rules, RetryBudget],
-    ) -> None:
-        self.rules = rules
-        self.keeps = rules.ttl_s is not None
-        self.freshness = (
-            None if rules.ttl_s is None else Freshness(rules.ttl_s, jitter=rules.jitter)
-        )
-        self.retry = Retry(
-            rules.attempts, on=Exception, first_wait=rules.first_wait_s, max_wait=rules.max_wait_s
-        )
-        share = inf if rules.retry_share is None else rules.retry_share
-        self.budget = None
-        if rules.attempts > 1:
-            self.budget = budgets.setdefault(rules, RetryBudget(share))
-        self.is_limited = rules.limits.at_once is not None or rules.limits.per_minute is not None
-        self._limits = limits
-
-    def limit_of(self, asking: Asking) -> Limit | None:
-        """The limit of the key that asks; None if there is none."""
-        if not self.is_limited:
-            return None
-        who = (self.rules.limits, asking.key_name or asking.tenant)
-        limit = self._limits.get(who)
-        if limit is None:
-            limit = self._limits[who] = _limit(self.rules.limits)
-            if len(self._limits) > MOST_LIMITED:
-                self._forget_an_idle_limit()
-        return limit
-
-    def _forget_an_idle_limit(self) -> None:
-        for who, limit in self._limits.items():
-            if not limit.inside and not limit.waiting:
-                del self._limits[who]
-                return
-
-
-def _limit(limits: Limits) -> Limit:
-    return Limit(
-        at_once=limits.at_once,
-        per_minute=limits.per_minute,
-        burst=limits.burst if limits.per_minute is not None else None,
-        max_waiting=limits.max_waiting,
-    )
-
-
-class Destination:
-    """One server of a way, and the model to ask there (None: the one that was asked for)."""
-
-    __slots__ = ("model", "server", "timeouts")
-
-    def __init__(self, server: Server, model: str | None, timeouts: Timeouts) -> None:
-        self.server, self.model, self.timeouts = server, model, timeouts
-
-
-class Way:
-    """Policies, and destinations in the order in which they are tried."""
-
-    __slots__ = ("destinations", "policies")
-
-    def __init__(self, policies: Policies, destinations: tuple[Destination, ...]) -> None:
-        self.policies, self.destinations = policies, destinations
-
-
-class Question(msgspec.Struct, frozen=True):
-    """A whole request, understood.
-
-    Attributes:
-        key: Equal for equal questions of one tenant; None if its answer is neither kept nor shared.
-        digest: Stands for the question on receipts; None if it is no question to a model.
-        why_bypassed: The reason for that in words; None where the route keeps and shares nothing.
-        agent: Who asks, as far as that can be told; None also if nobody listened.
-        spoken: What it tells of its conversation, if somebody listened.
-        operation: Its name on receipts.
-        may_repeat: It can be sent once more without harm, even without an idempotency key.
-    """
-
-    facts: RequestFacts
-    key: bytes | None
-    digest: str | None
-    why_bypassed: str | None
-    way: Way
-    agent: str | None
-    spoken: Spoken | None
-    operation: str
-    may_repeat: bool
 
 
 class Routing:
@@ -262,12 +165,10 @@ class Routing:
 
     def _usual(self, asking: Asking) -> Server | None:
         is_anthropic = asking.wire.startswith("anthropic") or "anthropic-version" in asking.headers
-        fitting = (
-            server
-            for server in self.servers.values()
-            if (server.spec.provider == "anthropic") is is_anthropic
-        )
-        return next(fitting, None)
+        for server in self.servers.values():
+            if (server.spec.provider == "anthropic") is is_anthropic:
+                return server
+        return None
 
 
 def _fits(route: Route, path: str, model: str | None) -> bool:

@@ -15,7 +15,7 @@ from ..wire.exchange import AnswerFacts
 from .asking import Asking
 from .conversations import Conversations
 from .flight import Flight
-from .routing import Question
+from .question import Question
 
 log = logging.getLogger("headway.gateway")
 

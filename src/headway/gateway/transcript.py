@@ -12,6 +12,7 @@ import msgspec
 
 from ..wire.exchange import RequestFacts, Wire
 from ..wire.json_values import NotJson, as_list, as_object, as_text, canonical_json, read_leniently
+from .spoken import Brought, Spoken
 
 LONGEST_TASK: Final = 1_000
 """Of a longer task this much is compared."""
@@ -45,30 +46,6 @@ _LISTS: dict[Wire, str] = {
     "openai.responses": "input",
     "anthropic.messages": "messages",
 }
-
-
-class Brought(msgspec.Struct, frozen=True):
-    """A tool's result that a request brings; what it was asked, if the request says that too."""
-
-    id: str | None
-    name: str | None = None
-    key: str | None = None
-
-
-class Spoken(msgspec.Struct, frozen=True):
-    """What is kept of a conversation: small, and the same for the same request.
-
-    Attributes:
-        speaker: A fingerprint of the system prompt, such as ``agent 3f2a91``, the same also if
-            days, times, long numbers and UUIDs in it change; None if there is no prompt.
-        task: What the user said first, which all requests of one conversation repeat, or the
-            beginning of that; "" if unknown.
-        results: The results of tools behind the model's last words, in order: those that are new.
-    """
-
-    speaker: str | None = None
-    task: str = ""
-    results: tuple[Brought, ...] = ()
 
 
 def spoken_of(facts: RequestFacts, *, names_speaker: bool = True) -> Spoken:

@@ -17,10 +17,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
-
-import msgspec
 
 from .canonical import IGNORED, REPEATED_IN_A_RESPONSE
 from .json_values import as_object, canonical_json
@@ -117,7 +115,7 @@ NOT_SHAPING_PREFIXES: Final = (
 )
 
 
-class ExchangeKey(msgspec.Struct, frozen=True):
+class ExchangeKey(NamedTuple):
     """The two keys of a question; ``canonical`` is None where the body has no canonical form."""
 
     raw: str

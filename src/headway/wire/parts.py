@@ -9,7 +9,7 @@ so, nothing comes out.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -36,7 +36,7 @@ _Inside = list[Raw] | dict[str, object] | str | int | float | bool | None
 _split = msgspec.json.Decoder(dict[str, _Inside]).decode
 
 
-class Part(msgspec.Struct, frozen=True, eq=False):
+class Part:
     """An object of a list, read: shared between all bodies that hold it, and never changed.
 
     Attributes:
@@ -45,10 +45,10 @@ class Part(msgspec.Struct, frozen=True, eq=False):
         digest: SHA-256 of its canonical form.
     """
 
-    written: Raw
-    value: object
-    size: int
-    digest: bytes
+    __slots__ = ("digest", "size", "value", "written")
+
+    def __init__(self, written: Raw, value: object, size: int, digest: bytes) -> None:
+        self.written, self.value, self.size, self.digest = written, value, size, digest
 
 
 class KnownParts:
@@ -174,17 +174,19 @@ def _between(start: bytes, pieces: list[bytes], end: bytes) -> list[bytes]:
     return pieces
 
 
-class _Member(NamedTuple):
+class _Member:
     """A member of a body: its value, its text in that body's style, its canonical form.
 
     A list of objects has its text in pieces, to be joined by that style's comma: so that of a long
     body, one copy is made.
     """
 
-    value: object
-    text: list[bytes]
-    canonical: bytes | list[bytes]
-    size: int
+    __slots__ = ("canonical", "size", "text", "value")
+
+    def __init__(
+        self, value: object, text: list[bytes], canonical: bytes | list[bytes], size: int
+    ) -> None:
+        self.value, self.text, self.canonical, self.size = value, text, canonical, size
 
 
 def _read_member(name: str, inside: _Inside, comma: bytes, known: KnownParts) -> _Member | None:

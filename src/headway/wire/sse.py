@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-
-import msgspec
+from typing import NamedTuple
 
 from ..errors import BadSetup
 
@@ -16,7 +15,7 @@ _MOST_DIGITS = 16
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
-class ServerEvent(msgspec.Struct, frozen=True):
+class ServerEvent(NamedTuple):
     """One event of a stream.
 
     Attributes:
@@ -53,11 +52,11 @@ def size_as_usual(events: PlainEvents, count: int) -> int:
 
 
 def _nameless_events(stream: bytes) -> PlainEvents | None:
+    if stream[:6] != b"data: ":
+        return None
     lines = stream.count(b"\n")
     data = [stream[6:-2]] if lines == 2 else stream[6:-2].split(b"\n\ndata: ")
-    if stream[:6] != b"data: " or lines != 2 * len(data):
-        return None
-    return data, None
+    return (data, None) if lines == 2 * len(data) else None
 
 
 def _named_events(stream: bytes) -> PlainEvents | None:
