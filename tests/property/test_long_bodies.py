@@ -1,20 +1,23 @@
 """Long bodies are read part by part, and nobody can tell but by the time it takes."""
 
+import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from headway.wire import canonical, parts
 from headway.wire import request as reading
 from headway.wire.canonical import canonical_form, ignored_on
 from headway.wire.facts import Wire
 from headway.wire.json_values import NotJson, read_strictly, without_members
-from headway.wire.parts import KnownParts, read_by_parts
+from headway.wire.parts import KnownParts, Part, read_by_parts
 
 MARKER = {"type": "ephemeral"}
 NAMES = st.sampled_from(
@@ -85,6 +88,41 @@ def test_what_is_read_by_parts_is_what_is_read_at_once(
                 form = canonical_form(wire, without_members(value, ignored_on(wire)))
                 assert read == (value, form)
                 assert written(read[0], style) == sent
+
+
+KNOWN = [json.dumps({"role": "user", "content": text * 40}) for text in "abcdefgh"]
+
+
+@given(st.lists(st.lists(st.sampled_from(KNOWN), min_size=1, max_size=6), max_size=12))
+def test_whatever_came_behind_a_part_before_it_is_known_by_its_own_bytes(
+    lists: list[list[str]],
+) -> None:
+    known = KnownParts(has_markers=False, most_bytes=5000)
+    for texts in lists:
+        parts = known.all_of([Raw(text) for text in texts])
+        assert parts is not None
+        assert [part.value for part in parts] == list(map(json.loads, texts))
+        canonical = [canonical_form("other", part.value) or b"" for part in parts]
+        assert [part.size for part in parts] == list(map(len, canonical))
+        assert [part.digest for part in parts] == [sha256(one).digest() for one in canonical]
+
+
+def test_parts_that_are_no_objects_or_no_json_are_not_known() -> None:
+    known = KnownParts(has_markers=False)
+    for other in ("[]", "1", '"{"', '{"a":1,"a":2}'):
+        assert known.all_of([Raw(KNOWN[0]), Raw(other)]) is None
+
+
+def test_what_is_known_of_parts_is_bounded() -> None:
+    most, text = 100_000, "x" * 1000
+    known = KnownParts(has_markers=False, most_bytes=most)
+    large = [json.dumps({"n": n, "text": "x" * most}) for n in range(3)]
+    for n in range(1000):
+        small = json.dumps({"n": n, "text": text})
+        assert known.all_of([*map(Raw, (small, large[n % 3], KNOWN[0], large[n % 3]))])
+    held = [obj for obj in gc.get_objects() if isinstance(obj, Part) and "text" in str(obj.value)]
+    assert all(len(part.written) < most for part in held)
+    assert sum(len(part.written) for part in held) <= most
 
 
 @pytest.mark.parametrize("wire", WIRES)
