@@ -89,16 +89,18 @@ class KnownParts:
 
     def _found(self, written: bytes, last: Part | None) -> Part | None:
         part = self._newer.get(written) or self._remembered(written)
-        if part is not None and self._fits(written) and (last is None or self._fits(last.written)):
+        if part is None or not self._fits(len(written)):
+            return part
+        if last is None or self._fits(len(last.written)):
             self._next[last] = part
         return part
 
-    def _fits(self, written: bytes) -> bool:
-        return len(written) + _COST_OF_A_PART <= self._most_bytes
+    def _fits(self, length: int) -> bool:
+        return length + _COST_OF_A_PART <= self._most_bytes
 
     def _remembered(self, written: bytes) -> Part | None:
         part = self._older.get(written) or self._read(written)
-        if part is None or not self._fits(written):
+        if part is None or not self._fits(len(written)):
             return part
         size = len(written) + _COST_OF_A_PART
         if self._size + size > self._most_bytes:
@@ -141,7 +143,7 @@ def read_by_parts(
     known = known or (_MARKED if has_markers else _PLAIN)
     comma, colon = (b", ", b": ") if _is_spaced(body) else (b",", b":")
     value: dict[str, object] = {}
-    again: list[bytes] = []
+    again: list[Raw] = []
     form: list[tuple[str, bytes | list[bytes]]] = []
     size = 1
     for name, inside in members.items():
@@ -150,7 +152,7 @@ def read_by_parts(
             return None
         key = msgspec.json.encode(name)
         value[name] = member.value
-        member.text[0] = b"%b%b%b" % (key, colon, member.text[0])
+        member.text[0] = Raw(b"%b%b%b" % (key, colon, bytes(member.text[0])))
         again += member.text
         if name not in ignored and not (has_markers and is_marker(name, inside)):
             form.append((name, member.canonical))
@@ -167,10 +169,11 @@ def _is_spaced(body: bytes) -> bool:
     return body[after_colon : after_colon + 1] == b" "
 
 
-def _between(start: bytes, pieces: list[bytes], end: bytes) -> list[bytes]:
+def _between(start: bytes, pieces: list[Raw], end: bytes) -> list[Raw]:
     """*pieces* as they are, but for *start* before the first and *end* behind the last."""
-    pieces[0] = b"%b%b" % (start, pieces[0])
-    pieces[-1] = b"%b%b" % (pieces[-1], end)
+    # To type checkers a Raw is bytes. It is not, and compiled code refuses it where bytes are due.
+    pieces[0] = Raw(b"%b%b" % (start, bytes(pieces[0])))
+    pieces[-1] = Raw(b"%b%b" % (bytes(pieces[-1]), end))
     return pieces
 
 
@@ -184,7 +187,7 @@ class _Member:
     __slots__ = ("canonical", "size", "text", "value")
 
     def __init__(
-        self, value: object, text: list[bytes], canonical: bytes | list[bytes], size: int
+        self, value: object, text: list[Raw], canonical: bytes | list[bytes], size: int
     ) -> None:
         self.value, self.text, self.canonical, self.size = value, text, canonical, size
 
@@ -211,7 +214,7 @@ def _inline(value: object, text: bytes, drop_markers: bool) -> _Member | None:
     canonical: bytes | None = text
     if isinstance(value, dict | list):
         canonical = canonical_json(without_markers(value) if drop_markers else value)
-    return None if canonical is None else _Member(value, [text], canonical, len(canonical))
+    return None if canonical is None else _Member(value, [Raw(text)], canonical, len(canonical))
 
 
 def _in_parts(parts: list[Part], written: list[Raw]) -> _Member:
