@@ -21,16 +21,19 @@ from headway.gateway.gateway import Gateway
 from headway.gateway.plan import Plan, Upstream
 from headway.testing import Provider
 
-BODY = b'{"model":"gpt-fake","temperature":0,"messages":[{"role":"user","content":"what?"}]}'
-HEAD = (
-    b"POST /v1/chat/completions HTTP/1.1\\r\\nhost: here\\r\\ncontent-type: application/json\\r\\n"
-    b"authorization: Bearer sk-x\\r\\nconnection: close\\r\\n"
-    b"content-length: %d\\r\\n\\r\\n" % len(BODY)
-)
+def request(content):
+    body = (
+        b'{"model":"gpt-fake","temperature":0,"messages":[{"role":"user","content":"%b"}]}' % content
+    )
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\\r\\nhost: here\\r\\n"
+        b"content-type: application/json\\r\\nauthorization: Bearer sk-x\\r\\n"
+        b"connection: close\\r\\ncontent-length: %d\\r\\n\\r\\n%b" % (len(body), body)
+    )
 
-async def asked(port):
+async def asked(port, content):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(HEAD + BODY)
+    writer.write(request(content))
     answer = await reader.read()
     writer.close()
     return answer.lower()
@@ -38,14 +41,16 @@ async def asked(port):
 async def main(upstream):
     gateway = Gateway(Plan(upstreams=(Upstream(name="it", url=upstream),)))
     port = await gateway.listen()
-    answers = [await asked(port) for _ in range(2)]
+    for content in (b"what?", b"what? " * 10_000):
+        first, second = [await asked(port, content) for _ in range(2)]
+        assert first.startswith(b"http/1.1 200"), first
+        assert second.startswith(b"http/1.1 200"), second
+        assert b"x-headway-cache: miss" in first, first
+        assert b"x-headway-cache: hit" in second, second
     await gateway.aclose()
-    return answers
 
 with Provider() as provider:
-    first, second = asyncio.run(main(provider.url + "/v1"))
-assert first.startswith(b"http/1.1 200") and second.startswith(b"http/1.1 200"), (first, second)
-assert b"x-headway-cache: miss" in first and b"x-headway-cache: hit" in second, (first, second)
+    asyncio.run(main(provider.url + "/v1"))
 print(flight.__file__)
 """
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from headway.wire.canonical import LONG
 from headway.wire.exchange import read_request
 from headway.wire.key import (
     ExchangeKey,
     canonical_key,
+    exact_key,
     exchange_key,
     head_part,
     raw_key,
@@ -327,6 +329,33 @@ def test_a_key_is_made_of_its_head_and_the_body() -> None:
     assert (raw_key(head, body).hex(), by_parts.hex()) == (key(QUESTION).raw, canonical(QUESTION))
     assert [len(one) for one in (head, raw_key(head, body), by_parts)] == [32, 32, 32]
     assert canonical_key(head, request.without_body()) is None
+
+
+@pytest.mark.parametrize("size", [0, 500, LONG - 1, LONG, 3 * LONG])
+def test_exact_keys_are_equal_for_equal_bytes_alone(size: int) -> None:
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    known = {exact_key(b"1:", body): "known"}
+    assert known.get(exact_key(b"1:", bytes(bytearray(body)))) == "known"
+    assert exact_key(b"1", b":" + body) not in known
+    assert exact_key(b"2:", body) not in known
+    assert exact_key(b"1:", body + b"x") not in known
+    for place in {0, size // 2, size - 1} if size else set():
+        changed = bytearray(body)
+        changed[place] ^= 1
+        assert exact_key(b"1:", bytes(changed)) not in known
+
+
+def test_long_bodies_that_were_made_to_have_one_hash_are_told_apart() -> None:
+    bodies = []
+    for place in range(LONG // 2, LONG // 2 + 100):
+        changed = bytearray(LONG)
+        changed[place] = 1
+        bodies.append(bytes(changed))
+    keys = [exact_key(b"1:", body) for body in bodies]
+    assert len(set(map(hash, keys))) < 10
+    known = dict(zip(keys, bodies, strict=True))
+    assert [known[exact_key(b"1:", body)] for body in bodies] == bodies
+    assert keys[0] != (b"1:", bodies[0])
 
 
 def test_a_head_of_any_length_does_not_run_into_the_body() -> None:

@@ -5,7 +5,7 @@ Everything here is worked out once and remembered, within bounds, until the plan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from ..adapters.http.questions import may_repeat, only_samples, why_not
 from ..policies import Limit
 from ..policies.retry_budget import RetryBudget
 from ..wire.exchange import RequestFacts, read_request
-from ..wire.key import canonical_key, head_part, raw_key
+from ..wire.key import canonical_key, exact_key, head_part
 from ..wire.rewriting import with_model
 from .agents import agent_of
 from .asking import Asking
@@ -31,6 +31,8 @@ MOST_HEAD_BYTES: Final = 8 * 1024
 """A longer head is not remembered."""
 LONGEST_NAME: Final = 512
 MOST_QUESTIONS: Final = 512
+MOST_QUESTION_BYTES: Final = 2 * 1024 * 1024
+"""So many bytes of bodies are held to know them again, and as many of those before them."""
 MOST_WAYS: Final = 1024
 
 
@@ -53,8 +55,9 @@ class Routing:
         self._rest = Policies(plan.rules, limits, budgets)
         self._askings: dict[tuple[Any, ...], Asking] = {}
         # In two generations: the oldest of a long dictionary is dear to find.
-        self._questions: dict[bytes, Question] = {}
-        self._older_questions: dict[bytes, Question] = {}
+        self._questions: dict[Hashable, Question] = {}
+        self._older_questions: dict[Hashable, Question] = {}
+        self._question_bytes = 0
         self._ways: dict[tuple[Any, ...], Way | Refusal] = {}
 
     def asking(self, method: bytes, url: bytes, pairs: tuple[bytes, ...]) -> Asking:
@@ -78,20 +81,26 @@ class Routing:
 
     def question(self, asking: Asking, body: bytes) -> Question | Refusal:
         """The request understood, or why it cannot go anywhere."""
-        digest = raw_key(asking.number, body)
-        known = self._questions.get(digest)
+        exact = exact_key(asking.number, body)
+        known = self._questions.get(exact)
         if known is None:
-            known = self._older_questions.get(digest)
-        if known is None:
-            understood = self._understood(asking, body)
-            if isinstance(understood, Refusal):
-                return understood
-            if not _is_long(understood.facts.model):
-                if len(self._questions) >= MOST_QUESTIONS:
-                    self._older_questions, self._questions = self._questions, {}
-                self._questions[digest] = understood
-            return understood
-        return known
+            known = self._older_questions.get(exact)
+        if known is not None:
+            return known
+        understood = self._understood(asking, body)
+        if isinstance(understood, Question) and not _is_long(understood.facts.model):
+            self._remember(exact, understood, len(body))
+        return understood
+
+    def _remember(self, exact: Hashable, understood: Question, size: int) -> None:
+        if size > MOST_QUESTION_BYTES:
+            return
+        is_full = self._question_bytes + size > MOST_QUESTION_BYTES
+        if is_full or len(self._questions) >= MOST_QUESTIONS:
+            self._older_questions, self._questions = self._questions, {}
+            self._question_bytes = 0
+        self._questions[exact] = understood
+        self._question_bytes += size
 
     def _understood(self, asking: Asking, body: bytes) -> Question | Refusal:
         facts = read_request(asking.method, asking.path, asking.headers, body)
