@@ -22,9 +22,7 @@ from headway.gateway.plan import Plan, Upstream
 from headway.testing import Provider
 
 def request(content):
-    body = (
-        b'{"model":"gpt-fake","temperature":0,"messages":[{"role":"user","content":"%b"}]}' % content
-    )
+    body = b'{"model":"it","temperature":0,"messages":[{"role":"user","content":"%b"}]}' % content
     return (
         b"POST /v1/chat/completions HTTP/1.1\\r\\nhost: here\\r\\n"
         b"content-type: application/json\\r\\nauthorization: Bearer sk-x\\r\\n"
