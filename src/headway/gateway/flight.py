@@ -554,7 +554,6 @@ class Flight:
         if self.is_done or self.failure is not None:
             return
         if self.is_begun and self.is_stream:  # clients stop at the last event, not the last byte
-            self._leave_limit()
             facts = self._read_to_end()
             if facts is not None and facts.is_complete:
                 self.is_done = True
