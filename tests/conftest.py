@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 from hypothesis import settings
@@ -64,3 +65,16 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
 def anyio_backend() -> str:
     """Async tests run on asyncio, the only loop Headway is written for."""
     return "asyncio"
+
+
+@pytest.fixture
+def no_other_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No store of an earlier test hears of the writes of this one.
+
+    A write tells every store of the process that somebody may still ask, a closed one too, which
+    is then looked after again: under the clock of this test.
+    """
+    from headway.tools import results
+
+    monkeypatch.setattr(results, "_living", WeakSet())
+    monkeypatch.setattr(results, "_everywhere", [])

@@ -16,7 +16,7 @@ from headway.tools.outcome import BatchOutcome, ToolCall
 
 
 @pytest.fixture(autouse=True)
-def fake() -> Iterator[FakeClock]:
+def fake(no_other_results: None) -> Iterator[FakeClock]:
     fake = FakeClock()
     with clock.use(fake):
         yield fake
