@@ -112,6 +112,19 @@ async def test_counters_do_not_fall_when_a_worker_dies() -> None:
         assert after.snapshot().total("headway_client_connections") == 0
 
 
+async def test_a_worker_that_dies_while_it_is_asked_is_counted_once() -> None:
+    async with Provider("hello") as provider, workers(plan_to(provider), 2) as (crew, port):
+        await asyncio.gather(*(ask(port, f"question {n}") for n in range(20)))
+        dying = (await crew.reports()).heard[0]
+        os.kill(dying.pid, signal.SIGSTOP)
+        asked = asyncio.create_task(crew.reports())
+        await asyncio.sleep(0.05)
+        os.kill(dying.pid, signal.SIGKILL)
+        reports = await asked
+        assert dying.pid not in [report.pid for report in reports.heard]
+        assert calls(reports) == calls(await crew.reports()) == 20
+
+
 async def test_a_silent_worker_is_named_and_its_figures_stay() -> None:
     async with Provider("hello") as provider, workers(plan_to(provider), 2) as (crew, port):
         await asyncio.gather(*(ask(port, f"question {n}") for n in range(20)))

@@ -87,13 +87,14 @@ class Workers:
     async def reports(self) -> Reports:
         """How they fare, from those who say so within a second."""
         everybody = [worker for seat in self._seats for worker in seat.everybody()]
+        past = tuple(self._past)  # now, or who dies while it is asked would be counted twice
         said = await asyncio.gather(*(worker.report(REPORT_S) for worker in everybody))
         mute = [worker for worker, report in zip(everybody, said) if report is None]
         empty = [seat.name for seat in self._seats if seat.worker is None]
         return Reports(
             heard=tuple(report for report in said if report is not None),
             silent=tuple(sorted({*(worker.name for worker in mute), *empty})),
-            last_heard=(*self._past, *_last_figures(mute)),
+            last_heard=(*past, *_last_figures(mute)),
         )
 
     async def drain(self, within_s: float) -> bool:
