@@ -161,6 +161,29 @@ class Attempts:
         is_same = destination.server.address.host == first.address.host
         return asking.request_to(destination.server, with_credentials=is_same)
 
+    def _accepts(self, connection: UpstreamConnection) -> bool:
+        """Whether this answer, whose head is there, is the one: if not, it is asked again."""
+        server, status = self._destination.server, connection.status
+        if status >= 500:
+            server.failed(f"it answered {status}")
+        else:
+            server.answered()
+        return status < 400 or not self._asks_again_after(connection)
+
+    def _asks_again_after(self, connection: UpstreamConnection) -> bool:
+        headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in connection.headers}
+        said, status = headers.get("x-should-retry"), connection.status
+        if not may_pass(status, said):
+            return False
+        asked_s = float("inf") if said == "false" else asked_wait_s(headers)
+        self._leave_limit()
+        self.connection = None
+        if not self._again(asked_s, f"status {status}", may=self._may_repeat()):
+            self.connection = connection
+            return False
+        connection.discard()
+        return True
+
     def on_no_connection(self, why: str, *, is_late: bool) -> None:
         """The server cannot be reached."""
         self._give_up = None
@@ -223,20 +246,6 @@ class Attempts:
             self._try()
             return True
         return False
-
-    def _repeats(self, connection: UpstreamConnection) -> bool:
-        headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in connection.headers}
-        said, status = headers.get("x-should-retry"), connection.status
-        if not may_pass(status, said):
-            return False
-        asked_s = float("inf") if said == "false" else asked_wait_s(headers)
-        self._leave_limit()
-        self.connection = None
-        if not self._again(asked_s, f"status {status}", may=self._may_repeat()):
-            self.connection = connection
-            return False
-        connection.discard()
-        return True
 
     def _has_another(self) -> bool:
         """Whether a later server may be asked: else what this one said stands."""

@@ -96,15 +96,11 @@ class Flight(Attempts):
 
     def _begins(self, connection: UpstreamConnection) -> bool:
         """Whether this answer is the one to hand on; if not, another is on its way."""
-        server, status = self._destination.server, connection.status
-        if status >= 500:
-            server.failed(f"it answered {status}")
-        else:
-            server.answered()
-        if status >= 400 and self._repeats(connection):
+        if not self._accepts(connection):
             return False
         self.is_begun = True
-        self.status, self.length = status, connection.length
+        status = self.status = connection.status
+        self.length = connection.length
         self._is_framed = connection.is_chunked or connection.length is not None
         self.headers = travelling(connection.headers)
         if self._repeated and status >= 400:

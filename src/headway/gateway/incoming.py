@@ -1,0 +1,237 @@
+"""What comes over a client's connection: parsed, bounded, and put together to whole requests."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from .refusal import Refusal
+
+MOST_HEAD_BYTES: Final = 64 * 1024
+HEAD_S: Final = 30.0
+"""A head that has begun must be whole after this time."""
+BODY_S: Final = 60.0
+"""So long may a body pause between two reads."""
+MOST_PIECES: Final = 256
+"""A body that comes in more of them is put together on the way."""
+
+_OF_ONE_REQUEST: Final = frozenset(
+    {
+        *(b"content-length", b"Content-Length", b"idempotency-key", b"Idempotency-Key"),
+        *(b"traceparent", b"tracestate", b"baggage", b"x-request-id", b"X-Request-Id"),
+        *(b"X-Request-ID", b"x-client-request-id", b"X-Client-Request-Id"),
+        *(b"x-stainless-retry-count", b"X-Stainless-Retry-Count"),
+    }
+)
+"""Their values differ each time; what has them is otherwise like the request before it."""
+_LENGTH: Final = frozenset({b"content-length", b"Content-Length"})
+
+Request = tuple[bytes, bytes, tuple[bytes, ...], list[tuple[bytes, bytes]], bytes, bool, bool]
+"""Method, URL, names and values of headers by turns, those that differ each time, body, whether
+the connection may stay open, whether the client speaks HTTP/1.1."""
+
+
+class Incoming(asyncio.Protocol):
+    """Bytes in, whole requests out; what cannot be read on from is turned away.
+
+    A ``ClientConnection`` is this and what goes out: it is told of whole requests
+    (``_request_came``), faults and refusals.
+    """
+
+    __slots__ = (
+        *("_body", "_came", "_extra", "_framed", "_has_begun", "_has_head", "_is_new"),
+        *("_long_body", "_method", "_pairs", "_parser", "_size", "_stops_reading", "_url"),
+    )
+
+    def __init__(self) -> None:
+        self._parser: Any = HttpRequestParser(self)
+        self._stops_reading = self._has_head = self._has_begun = False
+        self._is_new = True
+        self._size = self._came = self._framed = 0
+        self._url = self._method = b""
+        self._pairs: list[bytes] = []
+        self._extra: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
+        self._long_body = bytearray()
+
+    # --- for whoever derives from this -----------------------------------------------------
+
+    def _most_body_bytes(self) -> int:
+        raise NotImplementedError
+
+    def _request_came(self, request: Request, size: int) -> None:
+        """A whole *request*, whose body has *size* bytes."""
+        raise NotImplementedError
+
+    def _rest_is_due_in(self, seconds: float) -> None:
+        """More of a request has to come by then."""
+        raise NotImplementedError
+
+    def _continue(self) -> None:
+        """The client waits to be told that it may send the body."""
+        raise NotImplementedError
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """No request can be read after this."""
+        raise NotImplementedError
+
+    def _fault(self, error: BaseException) -> None:
+        """A fault of ours."""
+        raise NotImplementedError
+
+    # --- what comes ------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._stops_reading:
+            return
+        self._came = len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self._turn_away(Refusal(501, "no_upgrade", "connections are not upgraded here"))
+            return
+        except HttpParserError as wrong:
+            if not self._stops_reading:
+                context = wrong.__context__
+                if context is not None and not isinstance(context, HttpParserError):
+                    self._fault(context)
+                    return
+                self._turn_away(Refusal(400, "bad_request", f"that is no HTTP/1.1: {wrong}"))
+            return
+        if self._has_head or self._size:
+            self._bound(len(data))
+
+    def _bound(self, came: int) -> None:
+        """Count what has come of a request that is not whole."""
+        if self._stops_reading:
+            return
+        if self._has_begun:  # in this very read, which brought the end of another one, too
+            self._has_begun = False
+            return
+        if self._has_head:
+            self._framed += came
+            # Each byte of a body may have its own chunk; more than that is no body any more.
+            if self._framed > MOST_HEAD_BYTES + 9 * self._size:
+                message = f"what surrounds the body is longer than {MOST_HEAD_BYTES} bytes"
+                self._turn_away(Refusal(400, "bad_request", message))
+            else:
+                self._rest_is_due_in(BODY_S)
+        else:
+            self._size += came
+            if self._size > MOST_HEAD_BYTES:
+                self._head_too_large()
+
+    def _stop_reading(self) -> None:
+        """Nothing that comes from now on is looked at, and what has come is forgotten."""
+        self._stops_reading = True
+        self._body.clear()
+        self._long_body = bytearray()
+
+    # --- called by the parser --------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._pairs = []
+        self._url = b""
+        self._size, self._has_head, self._has_begun = 1, False, True
+        if self._extra:
+            self._extra = []
+        if self._body:
+            self._body = []
+        self._rest_is_due_in(HEAD_S)
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._has_head:
+            return  # a trailer: it ends here
+        if name in _OF_ONE_REQUEST:
+            self._extra.append((name, value))
+        else:
+            self._pairs += (name, value)
+
+    def on_headers_complete(self) -> None:
+        self._has_head = True
+        parser = self._parser
+        if parser.should_upgrade():
+            return  # feed_data raises, after this
+        if self._size + self._came > MOST_HEAD_BYTES and self._head_bytes() > MOST_HEAD_BYTES:
+            self._head_too_large()
+            return
+        self._method = parser.get_method()
+        size = 0
+        for name, value in self._extra:
+            if name in _LENGTH:
+                size = int(value)
+        if size > self._most_body_bytes():
+            self._too_large()
+        elif self._method == b"CONNECT" or not self._url:
+            message = f"{self._method.decode()} is not served here"
+            self._turn_away(Refusal(501, "no_tunnel", message))
+        elif not self._is_version_served(parser.get_http_version()):
+            message = "speak HTTP/1.1, or HTTP/1.0 without transfer-encoding"
+            self._turn_away(Refusal(400, "bad_request", message))
+        else:
+            self._size = self._framed = 0
+            self._look_at_framing()
+
+    def _look_at_framing(self) -> None:
+        for place, name in enumerate(self._pairs[::2]):
+            if len(name) == 6 and name.lower() == b"expect":
+                self._continue()
+            elif len(name) == 17 and name.lower() == b"transfer-encoding":
+                self._refuse_codings(self._pairs[2 * place + 1])
+
+    def _refuse_codings(self, value: bytes) -> None:
+        if value.strip().lower() != b"chunked":
+            message = "of transfer-encodings only chunked is understood"
+            self._turn_away(Refusal(501, "unknown_coding", message))
+
+    def _is_version_served(self, version: str) -> bool:
+        self._is_new = version == "1.1"
+        if self._is_new:
+            return True
+        chunked = any(name.lower() == b"transfer-encoding" for name in self._pairs[::2])
+        return version == "1.0" and not chunked
+
+    def on_body(self, data: bytes) -> None:
+        if not self._stops_reading:
+            self._size += len(data)
+            if self._size > self._most_body_bytes():
+                self._too_large()
+            else:
+                self._body.append(data)
+                if len(self._body) >= MOST_PIECES:
+                    self._long_body += b"".join(self._body)
+                    self._body.clear()
+
+    def on_message_complete(self) -> None:
+        if self._stops_reading or self._parser.should_upgrade():
+            return
+        pieces, self._body = self._body, []
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._long_body:
+            body, self._long_body = bytes(self._long_body) + body, bytearray()
+        # Version 1.0 ends an answer with its connection: it is not worth keeping.
+        keeps_alive = self._is_new and self._parser.should_keep_alive()
+        pairs = tuple(self._pairs)
+        request = (self._method, self._url, pairs, self._extra, body, keeps_alive, self._is_new)
+        self._url, self._pairs, self._extra, self._size = b"", [], [], 0
+        self._has_head = False
+        self._request_came(request, len(body))
+
+    # --- what is wrong with a request ------------------------------------------------------
+
+    def _head_bytes(self) -> int:
+        extra = sum(len(name) + len(value) + 4 for name, value in self._extra)
+        return len(self._url) + sum(map(len, self._pairs)) + 2 * len(self._pairs) + extra
+
+    def _head_too_large(self) -> None:
+        message = f"the head is longer than {MOST_HEAD_BYTES} bytes"
+        self._turn_away(Refusal(431, "head_too_large", message))
+
+    def _too_large(self) -> None:
+        most = self._most_body_bytes()
+        self._turn_away(Refusal(413, "body_too_large", f"the body is longer than {most} bytes"))
