@@ -231,17 +231,17 @@ def test_a_base_url_in_a_dot_env_is_the_upstream(tmp_path: Path, asked: Provider
     assert ran.stderr.startswith(said)
 
 
-def test_a_proxy_that_would_be_needed_is_named(tmp_path: Path) -> None:
+def test_a_proxy_that_may_be_why_is_named(tmp_path: Path) -> None:
     fails = ASK.replace("for _", "import contextlib\nfor _").replace(
         "    said", "    with contextlib.suppress(Exception): said"
     )
     ran = run(
         *(PYTHON, "-c", "import os\n" + fails.replace("    print", "    0 and print"), "1"),
         folder=tmp_path,
-        OPENAI_BASE_URL="http://127.0.0.1:9/v1",
+        OPENAI_BASE_URL="https://127.0.0.1:9/v1",
         HTTPS_PROXY="http://127.0.0.1:9",
     )
-    assert "HTTPS_PROXY is set, but the gateway asks providers directly" in ran.stderr
+    assert "HTTPS_PROXY is set, so https:// providers are asked by way of that" in ran.stderr
 
 
 def test_the_name_is_that_of_the_script(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -285,8 +286,10 @@ class RawServer:
 
 
 @asynccontextmanager
-async def raw_server(says: bytes | list[bytes] | Saying = GOOD) -> AsyncIterator[RawServer]:
-    """A server on loopback that says what the test wants."""
+async def raw_server(
+    says: bytes | list[bytes] | Saying = GOOD, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[RawServer]:
+    """A server on loopback that says what the test wants, in the clear or over *tls*."""
     tasks: set[asyncio.Task[None]] = set()
     heard = RawServer(says)
 
@@ -295,8 +298,9 @@ async def raw_server(says: bytes | list[bytes] | Saying = GOOD) -> AsyncIterator
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    heard.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    heard.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield heard
     finally:

@@ -67,7 +67,7 @@ def why_unreached(receipt: Receipt) -> str | None:
     name = next((name for name in _PROXIES if os.environ.get(name)), None)
     if name is None:
         return None
-    return f"headway run: {name} is set, but the gateway asks providers directly, without a proxy"
+    return f"headway run: {name} is set, so https:// providers are asked by way of that proxy"
 
 
 def _listed(label: str, parts: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from .. import clock, events
 from .health import Health
 from .outbox import Outbox
 from .plan import Upstream
+from .tunnel import Proxy, pass_through, proxy_to
 from .upstream import Receiver, UpstreamConnection
 from .wheel import TimerWheel
 
@@ -46,7 +47,8 @@ class Address:
         self.port = parts.port or (443 if self.is_tls else 80)
         is_usual = self.port == (443 if self.is_tls else 80)
         shown = f"[{self.host}]" if ":" in self.host else self.host
-        self.authority = shown if is_usual else f"{shown}:{self.port}"
+        self.with_port = f"{shown}:{self.port}"
+        self.authority = shown if is_usual else self.with_port
         self.base = quote(parts.path.rstrip("/"), safe=_IN_PATHS)
         self.query = quote(parts.query, safe=_IN_PATHS + "?")
         self.origin = f"{parts.scheme}://{self.authority}"
@@ -134,7 +136,7 @@ class Server:
             who.on_no_connection(f"no connection within {limit_s:g} s", is_late=True)
             return
         except (OSError, ssl.SSLError, ValueError) as wrong:
-            who.on_no_connection(f"no connection: {wrong}", is_late=False)
+            who.on_no_connection(f"no connection: {_why(wrong)}", is_late=False)
             return
         finally:
             if timer is not None:
@@ -143,6 +145,8 @@ class Server:
 
     async def _connected(self) -> UpstreamConnection:
         address = self.address
+        if address.is_tls and (proxy := proxy_to(address.host, address.port)) is not None:
+            return await self._connected_by(proxy)
         _, connection = await asyncio.get_running_loop().create_connection(
             self._new,
             address.host,
@@ -150,6 +154,18 @@ class Server:
             ssl=_tls() if address.is_tls else None,
             server_hostname=address.host if address.is_tls else None,
         )
+        return connection
+
+    async def _connected_by(self, proxy: Proxy) -> UpstreamConnection:
+        address, connection = self.address, self._new()
+        try:
+            await pass_through(proxy, address.with_port, connection, _tls(), address.host)
+        except BaseException:
+            self._all.discard(connection)
+            raise
+        if connection.is_over:
+            connection.transport.abort()
+            raise OSError("it spoke before it was asked")
         return connection
 
     def _new(self) -> UpstreamConnection:
@@ -273,6 +289,17 @@ _IN_PATHS: Final = "/%:@!$&'()*+,;=~-._"
 
 def _ascii_host(host: str) -> str:
     return host if host.isascii() else host.encode("idna").decode("ascii")
+
+
+def _why(wrong: Exception) -> str:
+    if isinstance(wrong, ssl.SSLCertVerificationError):
+        return f"{wrong}; SSL_CERT_FILE names the file of those that are trusted"
+    if isinstance(wrong, ssl.SSLError) and wrong.reason in _NO_TLS:
+        return f"{wrong}; does it speak TLS? Else its url begins with http://"
+    return str(wrong)
+
+
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"})
 
 
 @lru_cache(maxsize=1)
