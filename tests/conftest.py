@@ -30,6 +30,7 @@ MEASURE_TIME = (
 """Files and folders whose tests expect something within a time: beside others they may miss it."""
 
 REPLACE_PARTS = (
+    "gateway/test_connecting.py::test_what_ended_since_it_stood_is_not_handed_out",
     "gateway/test_conversations.py::test_memory_is_bounded",
     "gateway/test_flights.py::test_a_fault_inside_is_told_and_leaves_nothing",
     "gateway/test_flights.py::test_who_leaves_as_the_connection_comes_to_stand_leaks_none",

@@ -241,7 +241,7 @@ def test_a_proxy_that_may_be_why_is_named(tmp_path: Path) -> None:
         OPENAI_BASE_URL="https://127.0.0.1:9/v1",
         HTTPS_PROXY="http://127.0.0.1:9",
     )
-    assert "HTTPS_PROXY is set, so https:// providers are asked by way of that" in ran.stderr
+    assert "HTTPS_PROXY is set: https:// providers are asked by way of that" in ran.stderr
 
 
 def test_the_name_is_that_of_the_script(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ class Authority:
     """Who trusts ``bundle`` trusts the servers that it vouches for."""
 
     folder: Path
+    name: str
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
 
@@ -37,7 +38,7 @@ class Authority:
         ]
         ends_in = -DAY if is_expired else DAY
         certificate = (
-            _certificate("a server", "the tests", key.public_key(), ends_in)
+            _certificate("a server", self.name, key.public_key(), ends_in)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(self.key, hashes.SHA256())
         )
@@ -49,15 +50,15 @@ class Authority:
         return context
 
 
-def authority(folder: Path) -> Authority:
+def authority(folder: Path, name: str = "the tests") -> Authority:
     """A new one, which keeps its files in *folder*."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _certificate("the tests", "the tests", key.public_key(), DAY)
+        _certificate(name, name, key.public_key(), DAY)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    made = Authority(folder, key, certificate)
+    made = Authority(folder, name, key, certificate)
     made.bundle.write_bytes(_pem(certificate))
     return made
 

@@ -17,7 +17,8 @@ from headway.gateway import server as server_module
 from headway.gateway.plan import Plan, Timeouts
 from headway.gateway.tunnel import ProxyFailed, proxy_to
 from tests.gateway.certificates import authority
-from tests.gateway.raw_client import RawAnswer, RawServer, connected, raw_server
+from tests.gateway.clients_at_work import until
+from tests.gateway.raw_client import RawAnswer, RawServer, connected, passing, raw_server
 from tests.gateway.raw_rig import answer_of, chat, gateway_by, said_in, saying, upstream_at
 
 HERE = "127.0.0.1"
@@ -57,9 +58,15 @@ def tls(
 
 @dataclass
 class CompanyProxy:
-    """Answers CONNECT with ``says``; after a 200 it carries bytes both ways."""
+    """Answers CONNECT with ``says``; after a 200 it carries bytes both ways.
+
+    It may be slow to speak, and hang up when it has.
+    """
 
     says: bytes = FREE
+    is_slow: bool = False
+    hangs_up: bool = False
+    open: int = 0
     heard: list[bytes] = field(default_factory=list)
     port: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -67,7 +74,12 @@ class CompanyProxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         self.heard.append(head)
-        writer.write(self.says)
+        step = 1 if self.is_slow else len(self.says) or 1
+        for at in range(0, len(self.says), step):
+            writer.write(self.says[at : at + step])
+            await passing()
+        if self.hangs_up:
+            return
         if not self.says.startswith(b"HTTP/1.1 200"):
             await reader.read()
             return
@@ -77,9 +89,11 @@ class CompanyProxy:
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async def serve() -> None:
+            self.open += 1
             try:
                 await self.serve(reader, writer)
             finally:
+                self.open -= 1
                 writer.close()
 
         task = asyncio.get_running_loop().create_task(serve())
@@ -96,8 +110,10 @@ async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def company_proxy(says: bytes = FREE) -> AsyncIterator[CompanyProxy]:
-    proxy = CompanyProxy(says)
+async def company_proxy(
+    says: bytes = FREE, *, is_slow: bool = False, hangs_up: bool = False
+) -> AsyncIterator[CompanyProxy]:
+    proxy = CompanyProxy(says, is_slow, hangs_up)
     server = await asyncio.start_server(proxy.accept, HERE, 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
@@ -184,8 +200,8 @@ async def test_a_proxy_that_refuses_is_quoted(
         monkeypatch.setenv("HTTPS_PROXY", f"http://ada:secret@{HERE}:{proxy.port}")
         (answer,) = await answers_of(server, chat())
         assert (answer.status, server.requests) == (502, [])
-        assert f"HTTPS_PROXY, {HERE}:{proxy.port}: it answered" in why(answer)
-        assert "407 Proxy Authentication Required" in why(answer)
+        assert "lets nothing pass: it answered 'HTTP/1.1 407 Proxy Auth" in why(answer)
+        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why(answer)
         assert "secret" not in why(answer)
 
 
@@ -196,7 +212,8 @@ async def test_a_proxy_that_is_not_there_is_named(
         monkeypatch.setenv("HTTPS_PROXY", f"http://{HERE}:9")
         (answer,) = await answers_of(server, chat())
         assert (answer.status, server.requests) == (502, [])
-        assert f"by HTTPS_PROXY, {HERE}:9" in why(answer)
+        assert "the proxy is not there" in why(answer)
+        assert f"(by HTTPS_PROXY, {HERE}:9)" in why(answer)
 
 
 async def test_a_proxy_that_is_silent_is_not_waited_for(
@@ -206,6 +223,7 @@ async def test_a_proxy_that_is_silent_is_not_waited_for(
         monkeypatch.setenv("HTTPS_PROXY", f"http://{HERE}:{proxy.port}")
         (answer,) = await answers_of(server, chat(), timeouts=Timeouts(connect_s=0.1))
         assert (answer.status, server.requests) == (504, [])
+        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why(answer)
 
 
 @pytest.mark.parametrize(
@@ -229,15 +247,111 @@ async def test_who_stands_in_between_is_not_believed(
     tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The certificate is the server's, whoever carries it."""
-    stranger = authority(tmp_path).server(HERE)
+    stranger = authority(tmp_path, "a stranger").server(HERE)
     async with company_proxy() as proxy, raw_server(tls=stranger) as server:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{HERE}:{proxy.port}")
         (answer,) = await answers_of(server, chat())
         assert (answer.status, server.requests) == (502, [])
         assert "certificate" in why(answer)
+        assert "SSL_CERT_FILE" in why(answer)
+        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why(answer)
 
 
-@pytest.mark.parametrize("said", ["socks5://127.0.0.1:1080", "http://", "http://a:port", "//"])
+async def test_an_answer_in_pieces_is_understood(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with company_proxy(is_slow=True) as proxy, raw_server(tls=tls) as server:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{HERE}:{proxy.port}")
+        (answer,) = await answers_of(server, chat())
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("says", [b"", FREE], ids=["before its word", "behind its word"])
+async def test_a_proxy_that_hangs_up_is_named(
+    says: bytes, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with company_proxy(says, hangs_up=True) as proxy, raw_server(tls=tls) as server:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{HERE}:{proxy.port}")
+        (answer,) = await answers_of(server, chat())
+        assert (answer.status, server.requests) == (502, [])
+        assert "closed the connection" in why(answer) or "reset by peer" in why(answer)
+        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why(answer)
+
+
+async def test_who_leaves_meanwhile_leaves_nothing(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with company_proxy(b"") as proxy, raw_server(tls=tls) as server:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{HERE}:{proxy.port}")
+        plan = Plan(upstreams=(upstream_at(server),))
+        async with gateway_by(plan) as gateway:
+            (one,) = gateway._servers.values()
+            async with connected(gateway.url) as client:
+                await client.send(chat())
+                await until(lambda: len(proxy.heard) == 1)
+                assert one.connections == 1
+            await until(lambda: one.connections == 0 and proxy.open == 0)
+
+
+# --- what the environment says ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, None),
+        ({"HTTP_PROXY": "http://p:1"}, None),
+        ({"HTTPS_PROXY": "http://p:1"}, "HTTPS_PROXY, p:1"),
+        ({"HTTPS_PROXY": " p:1 "}, "HTTPS_PROXY, p:1"),
+        ({"HTTPS_PROXY": "http://p"}, "HTTPS_PROXY, p:80"),
+        ({"HTTPS_PROXY": "http://[::1]:1"}, "HTTPS_PROXY, [::1]:1"),
+        ({"HTTPS_PROXY": "http://p:1", "https_proxy": "http://q:2"}, "https_proxy, q:2"),
+        ({"HTTPS_PROXY": "http://p:1", "https_proxy": ""}, None),
+        ({"https_proxy": "", "ALL_PROXY": "http://q:2"}, "ALL_PROXY, q:2"),
+        ({"HTTPS_PROXY": "http://p:1", "ALL_PROXY": "http://q:2"}, "HTTPS_PROXY, p:1"),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "test"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".test"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "h.test:443"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "h.test:444"}, "HTTPS_PROXY, p:1"),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "x, * "}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "est"}, "HTTPS_PROXY, p:1"),
+    ],
+    ids=str,
+)
+def test_which_proxy_is_meant(
+    environment: dict[str, str], expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    found = proxy_to("h.test", 443)
+    assert (None if found is None else str(found)) == expected
+
+
+@pytest.mark.parametrize("said", ["::1", "[::1]", "[::1]:443"])
+def test_an_address_of_version_6_may_be_excepted(
+    said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://p:1")
+    monkeypatch.setenv("NO_PROXY", said)
+    assert proxy_to("::1", 443) is None
+
+
+def test_its_password_stays_out_of_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://ada:secret@p:1")
+    found = proxy_to("h.test", 443)
+    assert found is not None
+    assert found.authorization == "Basic " + b64encode(b"ada:secret").decode()
+    assert "authorization" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("socks5://127.0.0.1:1080", "http://", "http://a:port", "//", "http://a:0"),
+        *("http://a b:1", "http://me:\udcff@a:1"),
+    ],
+    ids=ascii,
+)
 def test_what_is_no_proxy_is_refused_without_its_secrets(
     said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

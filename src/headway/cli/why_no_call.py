@@ -29,7 +29,6 @@ _ELSEWHERE: Final = {
 }
 """Signs of providers whose SDKs read none of the variables that are set."""
 _UNREACHED: Final = frozenset({"upstream_unreachable", "connect_timeout"})
-_PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _INDENT: Final = " " * 14
 
 
@@ -64,10 +63,15 @@ def why_unreached(receipt: Receipt) -> str | None:
     """What to say if a provider could not be reached, and a proxy may be why; else None."""
     if not _UNREACHED.intersection(receipt.errors):
         return None
-    name = next((name for name in _PROXIES if os.environ.get(name)), None)
+    from ..gateway.tunnel import proxy_variable  # what the gateway needs may not be installed
+
+    name = proxy_variable()
     if name is None:
         return None
-    return f"headway run: {name} is set, so https:// providers are asked by way of that proxy"
+    return (
+        f"headway run: {name} is set: https:// providers are asked by way of that proxy, "
+        "unless NO_PROXY excepts them"
+    )
 
 
 def _listed(label: str, parts: Sequence[str]) -> list[str]:

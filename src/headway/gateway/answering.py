@@ -49,7 +49,7 @@ class Answering:
         telling: Tells listeners, when there are any.
     """
 
-    _routing: Routing  # of the plan that is served by now
+    _routing: Routing  # by the plan that is served now: set by ``Gateway``
 
     def __init__(self, store: Store) -> None:
         self.store, self.outbox = store, Outbox()

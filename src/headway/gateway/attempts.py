@@ -162,7 +162,10 @@ class Attempts:
         return asking.request_to(destination.server, with_credentials=is_same)
 
     def _accepts(self, connection: UpstreamConnection) -> bool:
-        """Whether this answer, whose head is there, is the one: if not, it is asked again."""
+        """Whether this answer, whose head is there, is the one; if not, the next attempt begins.
+
+        The server's health is told either way.
+        """
         server, status = self._destination.server, connection.status
         if status >= 500:
             server.failed(f"it answered {status}")

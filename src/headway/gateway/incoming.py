@@ -59,6 +59,7 @@ class Incoming(asyncio.Protocol):
     # --- for whoever derives from this -----------------------------------------------------
 
     def _most_body_bytes(self) -> int:
+        """A longer body is turned away."""
         raise NotImplementedError
 
     def _request_came(self, request: Request, size: int) -> None:

@@ -16,7 +16,7 @@ from .. import clock, events
 from .health import Health
 from .outbox import Outbox
 from .plan import Upstream
-from .tunnel import Proxy, pass_through, proxy_to
+from .tunnel import Proxy, ProxyFailed, pass_through, proxy_to
 from .upstream import Receiver, UpstreamConnection
 from .wheel import TimerWheel
 
@@ -117,14 +117,21 @@ class Server:
         return task.cancel
 
     async def _connect(self, who: Connector, limit_s: float | None) -> None:
-        is_late = False
+        by, is_late = "", False
 
         def too_late() -> None:
             nonlocal is_late
             is_late = True
             connecting.cancel()
 
-        connecting = asyncio.ensure_future(self._connected())
+        try:
+            proxy = self._proxy()
+        except ProxyFailed as wrong:
+            who.on_no_connection(f"no connection: {wrong}", is_late=False)
+            return
+        if proxy is not None:
+            by = f" (by {proxy})"
+        connecting = asyncio.ensure_future(self._connected(proxy))
         timer = None if limit_s is None else clock.call_later(limit_s, too_late)
         try:
             connection = await connecting
@@ -133,40 +140,44 @@ class Server:
             connecting.add_done_callback(_drop)  # it may stand in this very moment
             if not is_late:
                 raise
-            who.on_no_connection(f"no connection within {limit_s:g} s", is_late=True)
+            who.on_no_connection(f"no connection within {limit_s:g} s{by}", is_late=True)
             return
         except (OSError, ssl.SSLError, ValueError) as wrong:
-            who.on_no_connection(f"no connection: {_why(wrong)}", is_late=False)
+            who.on_no_connection(f"no connection: {_why(wrong)}{by}", is_late=False)
             return
         finally:
             if timer is not None:
                 timer.cancel()
-        who.on_connection(connection)
+        if connection.is_over:  # since it stood: nobody else would be told
+            who.on_no_connection(f"no connection: {_UNASKED}{by}", is_late=False)
+        else:
+            who.on_connection(connection)
 
-    async def _connected(self) -> UpstreamConnection:
+    def _proxy(self) -> Proxy | None:
         address = self.address
-        if address.is_tls and (proxy := proxy_to(address.host, address.port)) is not None:
-            return await self._connected_by(proxy)
-        _, connection = await asyncio.get_running_loop().create_connection(
-            self._new,
+        return proxy_to(address.host, address.port) if address.is_tls else None
+
+    async def _connected(self, proxy: Proxy | None) -> UpstreamConnection:
+        connection = self._new()
+        try:
+            await self._reach(connection, proxy)
+        except BaseException:
+            connection.connection_lost(None)  # which loops say only of what has once stood
+            raise
+        return connection
+
+    async def _reach(self, connection: UpstreamConnection, proxy: Proxy | None) -> None:
+        address = self.address
+        if proxy is not None:
+            await pass_through(proxy, address.with_port, connection, _tls(), address.host)
+            return
+        await asyncio.get_running_loop().create_connection(
+            lambda: connection,
             address.host,
             address.port,
             ssl=_tls() if address.is_tls else None,
             server_hostname=address.host if address.is_tls else None,
         )
-        return connection
-
-    async def _connected_by(self, proxy: Proxy) -> UpstreamConnection:
-        address, connection = self.address, self._new()
-        try:
-            await pass_through(proxy, address.with_port, connection, _tls(), address.host)
-        except BaseException:
-            self._all.discard(connection)
-            raise
-        if connection.is_over:
-            connection.transport.abort()
-            raise OSError("it spoke before it was asked")
-        return connection
 
     def _new(self) -> UpstreamConnection:
         connection = UpstreamConnection(self._wheel, self._outbox, self)
@@ -292,13 +303,16 @@ def _ascii_host(host: str) -> str:
 
 
 def _why(wrong: Exception) -> str:
-    if isinstance(wrong, ssl.SSLCertVerificationError):
+    if isinstance(wrong, ssl.SSLCertVerificationError) and wrong.verify_code in _NOT_TRUSTED:
         return f"{wrong}; SSL_CERT_FILE names the file of those that are trusted"
     if isinstance(wrong, ssl.SSLError) and wrong.reason in _NO_TLS:
         return f"{wrong}; does it speak TLS? Else its url begins with http://"
-    return str(wrong)
+    return str(wrong) or _UNASKED
 
 
+_UNASKED: Final = "it closed the connection before it was asked"
+_NOT_TRUSTED: Final = frozenset({7, 18, 19, 20, 21})
+"""OpenSSL's numbers: signed by itself or by who is unknown."""
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"})
 
 

@@ -6,27 +6,29 @@ import asyncio
 import os
 import ssl
 from base64 import b64encode
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-_VARIABLES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _MOST_BYTES: Final = 16 * 1024
 
 
 class ProxyFailed(OSError):
-    """A proxy could not be reached, or would not let the connection pass."""
+    """A proxy is set that cannot be used, could not be reached, or lets nothing pass."""
 
 
-class Proxy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Proxy:
     """A proxy that speaks HTTP, and the environment variable that named it."""
 
     variable: str
     host: str
     port: int
-    authorization: str | None
+    authorization: str | None = field(repr=False)
 
     def __str__(self) -> str:
-        return f"{self.variable}, {self.host}:{self.port}"
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.variable}, {shown}:{self.port}"
 
 
 def proxy_to(host: str, port: int) -> Proxy | None:
@@ -35,30 +37,44 @@ def proxy_to(host: str, port: int) -> Proxy | None:
     Raises:
         ProxyFailed: it is set to something other than ``http://host:port``.
     """
-    variable = next((name for name in _VARIABLES if os.environ.get(name)), None)
+    variable = proxy_variable()
     if variable is None or _is_excepted(host, port):
         return None
-    proxy = _read(variable, os.environ[variable])
+    proxy = _read(variable, os.environ[variable].strip())
     if proxy is None:
         raise ProxyFailed(f"{variable} is not http://host:port; NO_PROXY={host} goes past it")
     return proxy
 
 
+def proxy_variable() -> str | None:
+    """The environment variable that names a proxy for TLS servers, if one does."""
+    for name in ("https_proxy", "all_proxy"):
+        # As everywhere, the lower case wins, also if it is empty.
+        variable = name if name in os.environ else name.upper()
+        if os.environ.get(variable, "").strip():
+            return variable
+    return None
+
+
 def _read(variable: str, said: str) -> Proxy | None:
     try:
         parts = urlsplit(said if "://" in said else f"http://{said}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
+        host, port = parts.hostname, 80 if parts.port is None else parts.port
+        authorization = _basic(parts.username, parts.password)
+    except ValueError:  # UnicodeError is one
         return None
-    if not host or parts.scheme != "http":
+    if parts.scheme != "http" or not host or not port or any(map(str.isspace, host)):
         return None
-    return Proxy(variable, host, port or 80, _basic(parts.username, parts.password))
+    return Proxy(variable, host, port, authorization)
 
 
 def _is_excepted(host: str, port: int) -> bool:
-    from urllib.request import proxy_bypass  # heavy, and only for those behind a proxy
+    from urllib.request import getproxies, proxy_bypass  # heavy, and only for those behind a proxy
 
-    return any(map(proxy_bypass, (host, f"{host}:{port}")))
+    if "*" in map(str.strip, getproxies().get("no", "").split(",")):
+        return True
+    hosts = (host, f"[{host}]") if ":" in host else (host,)
+    return any(proxy_bypass(one) or proxy_bypass(f"{one}:{port}") for one in hosts)
 
 
 def _basic(user: str | None, password: str | None) -> str | None:
@@ -80,20 +96,19 @@ async def pass_through(
     loop = asyncio.get_running_loop()
     try:
         transport, greeting = await loop.create_connection(_Greeting, proxy.host, proxy.port)
-    except OSError as wrong:
-        raise ProxyFailed(f"by {proxy}: {wrong}") from wrong
+    except (OSError, UnicodeError) as wrong:
+        raise ProxyFailed(f"the proxy is not there: {wrong}") from wrong
     try:
         transport.write(_connect(authority, proxy.authorization))
-        refusal = await greeting.refusal
-        if refusal is not None:
-            raise ProxyFailed(f"by {proxy}: {refusal}")
+        if (refusal := await greeting.refusal) is not None:
+            raise ProxyFailed(f"the proxy lets nothing pass: {refusal}")
         tls = await loop.start_tls(transport, connection, context, server_hostname=host)
+        if tls is None:
+            raise ConnectionResetError("it closed the connection")
+        connection.connection_made(tls)
     except BaseException:
         transport.abort()
         raise
-    if tls is None:
-        raise ProxyFailed(f"by {proxy}: it closed the connection")
-    connection.connection_made(tls)
 
 
 def _connect(authority: str, authorization: str | None) -> bytes:
@@ -115,8 +130,12 @@ class _Greeting(asyncio.Protocol):
         head, end, rest = self._came.partition(b"\r\n\r\n")
         if end:
             line = head.split(b"\r\n")[0].decode("latin-1")
-            is_free = line.startswith("HTTP/1.") and line[8:10] == " 2" and not rest
-            self._end(None if is_free else f"it answered {line[:200]!r}")
+            if not (line.startswith("HTTP/1.") and line[8:10] == " 2"):
+                self._end(f"it answered {line[:200]!r}")
+            elif rest:
+                self._end("it said more than its answer to CONNECT")
+            else:
+                self._end(None)
         elif len(self._came) > _MOST_BYTES:
             self._end("its answer has no end")
 

@@ -166,7 +166,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        without_delay(transport)
+        if self.is_over:  # it spoke before it stood
+            self.transport.abort()
+        else:
+            without_delay(transport)
 
     def data_received(self, data: bytes) -> None:
         receiver = self.receiver
