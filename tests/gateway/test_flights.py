@@ -146,8 +146,8 @@ async def test_who_leaves_as_the_connection_comes_to_stand_leaks_none() -> None:
         upstream = here.gateway._servers["a"]
         connect = upstream._connected
 
-        async def connected_and_left() -> Any:
-            connection = await connect()
+        async def connected_and_left(proxy: object) -> Any:
+            connection = await connect(None)
             asyncio.get_running_loop().call_soon(give_up)
             return connection
 

@@ -166,7 +166,7 @@ async def receive(end: socket.socket, expected: bytes) -> None:
 # --- when all leave -----------------------------------------------------------------------------
 
 
-async def never() -> None:
+async def never(proxy: object) -> None:
     await asyncio.Event().wait()
 
 
