@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -20,7 +21,10 @@ from .question import Question
 log = logging.getLogger("headway.gateway")
 
 TELL_S: Final = 0.01
+AT_ONCE: Final = 16
+"""So many steps are taken before whoever came meanwhile has a turn."""
 MOST_UNTOLD: Final = 256
+"""With so many, throughput is what counts: all of them are taken."""
 
 
 class Telling:
@@ -29,8 +33,8 @@ class Telling:
     def __init__(self, conversations: Conversations) -> None:
         self.run: str | None = None
         self.conversations = conversations
-        self._untold: list[Callable[[], None]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._untold: deque[Callable[[], None]] = deque()
+        self._next: asyncio.Handle | None = None
 
     def begin(self, asking: Asking, question: Question) -> Told:
         """An exchange begins now."""
@@ -42,19 +46,27 @@ class Telling:
         """Take *step*, which tells something, soon, and after all that is to be told before."""
         self._untold.append(step)
         if len(self._untold) >= MOST_UNTOLD:
-            self.now()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(TELL_S, self.now)
+            self._tell(MOST_UNTOLD)
+        elif self._next is None:
+            self._next = asyncio.get_running_loop().call_later(TELL_S, self._go_on)
 
     def now(self) -> None:
         """Tell all that is untold."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        untold, self._untold = self._untold, []
-        for step in untold:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        self._tell(len(self._untold))
+
+    def _go_on(self) -> None:
+        self._tell(AT_ONCE)
+        loop = asyncio.get_running_loop()
+        self._next = loop.call_soon(self._go_on) if self._untold else None
+
+    def _tell(self, count: int) -> None:
+        untold = self._untold
+        for _ in range(min(count, len(untold))):
             try:
-                step()
+                untold.popleft()()
             except Exception:
                 log.exception("an exchange could not be told of")
 
