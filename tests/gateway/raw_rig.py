@@ -67,6 +67,12 @@ def said_in(answer: RawAnswer) -> str:
     return text
 
 
+def why_not(answer: RawAnswer) -> str:
+    """What a refusal says."""
+    message: str = json.loads(answer.body)["error"]["message"]
+    return message
+
+
 def asked_in(server: RawServer) -> str:
     """The text of the last question that the server heard."""
     text: str = json.loads(server.requests[-1].body)["messages"][0]["content"]

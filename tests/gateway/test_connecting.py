@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -18,22 +18,13 @@ from headway.gateway.plan import Plan, Rules, Timeouts, Upstream
 from headway.gateway.server import Server
 from headway.gateway.upstream import UpstreamConnection
 from headway.gateway.wheel import TimerWheel
+from tests.gateway.both_loops import anyio_backend as anyio_backend
 from tests.gateway.raw_client import GOOD, connected
 from tests.gateway.raw_rig import chat, gateway_by
 
 HERE = "127.0.0.1"
+Greets = Callable[[socket.socket], None]
 RESET = struct.pack("ii", 1, 0)
-
-
-@pytest.fixture(
-    scope="module",
-    params=["asyncio", pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop")],
-)
-def anyio_backend(request: pytest.FixtureRequest) -> object:
-    """Both loops: each has an order of its own in which it tells what happened."""
-    if request.param != "asyncio":
-        pytest.importorskip("uvloop")
-    return request.param
 
 
 def hangs_up(end: socket.socket) -> None:
@@ -51,7 +42,7 @@ def speaks_first(end: socket.socket) -> None:
 
 
 @contextmanager
-def server_that(greets: object) -> Iterator[str]:
+def server_that(greets: Greets) -> Iterator[str]:
     """On a thread of its own, so that what it does comes at any moment."""
     listening = socket.create_server((HERE, 0), backlog=512)
 
@@ -61,7 +52,6 @@ def server_that(greets: object) -> Iterator[str]:
                 end, _ = listening.accept()
             except OSError:
                 return
-            assert callable(greets)
             greets(end)
 
     thread = threading.Thread(target=accept, daemon=True)
@@ -75,7 +65,7 @@ def server_that(greets: object) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("greets", [hangs_up, resets, speaks_first])
-async def test_everybody_hears_of_a_server_that_goes_before_it_is_asked(greets: object) -> None:
+async def test_everybody_hears_of_a_server_that_goes_before_it_is_asked(greets: Greets) -> None:
     with server_that(greets) as url:
         times = Timeouts(connect_s=5, first_byte_s=5)
         rules = Rules(attempts=1, passes_over=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
@@ -14,25 +13,16 @@ from pathlib import Path
 import pytest
 
 from headway.gateway import server as server_module
+from headway.gateway.addresses import HostPort
 from headway.gateway.plan import Plan, Timeouts
 from headway.gateway.tunnel import ProxyFailed, proxy_to
+from tests.gateway.both_loops import anyio_backend as anyio_backend
 from tests.gateway.certificates import authority
 from tests.gateway.clients_at_work import until
 from tests.gateway.raw_client import RawAnswer, RawServer, connected, passing, raw_server
-from tests.gateway.raw_rig import answer_of, chat, gateway_by, said_in, saying, upstream_at
+from tests.gateway.raw_rig import answer_of, chat, gateway_by, said_in, saying, upstream_at, why_not
 
 HERE = "127.0.0.1"
-
-
-@pytest.fixture(
-    scope="module",
-    params=["asyncio", pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop")],
-)
-def anyio_backend(request: pytest.FixtureRequest) -> object:
-    """Both loops: each begins TLS in a way of its own."""
-    if request.param != "asyncio":
-        pytest.importorskip("uvloop")
-    return request.param
 
 
 FREE = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -136,11 +126,6 @@ async def answers_of(server: RawServer, *requests: bytes, **more: object) -> lis
         return answers
 
 
-def why(answer: RawAnswer) -> str:
-    message: str = json.loads(answer.body)["error"]["message"]
-    return message
-
-
 # --- one is set ---------------------------------------------------------------------------------
 
 
@@ -200,9 +185,9 @@ async def test_a_proxy_that_refuses_is_quoted(
         monkeypatch.setenv("HTTPS_PROXY", f"http://ada:secret@{HERE}:{proxy.port}")
         (answer,) = await answers_of(server, chat())
         assert (answer.status, server.requests) == (502, [])
-        assert "lets nothing pass: it answered 'HTTP/1.1 407 Proxy Auth" in why(answer)
-        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why(answer)
-        assert "secret" not in why(answer)
+        assert "lets nothing pass: it answered 'HTTP/1.1 407 Proxy Auth" in why_not(answer)
+        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why_not(answer)
+        assert "secret" not in why_not(answer)
 
 
 async def test_a_proxy_that_is_not_there_is_named(
@@ -212,8 +197,8 @@ async def test_a_proxy_that_is_not_there_is_named(
         monkeypatch.setenv("HTTPS_PROXY", f"http://{HERE}:9")
         (answer,) = await answers_of(server, chat())
         assert (answer.status, server.requests) == (502, [])
-        assert "the proxy is not there" in why(answer)
-        assert f"(by HTTPS_PROXY, {HERE}:9)" in why(answer)
+        assert "the proxy is not there" in why_not(answer)
+        assert f"(by HTTPS_PROXY, {HERE}:9)" in why_not(answer)
 
 
 async def test_a_proxy_that_is_silent_is_not_waited_for(
@@ -223,7 +208,7 @@ async def test_a_proxy_that_is_silent_is_not_waited_for(
         monkeypatch.setenv("HTTPS_PROXY", f"http://{HERE}:{proxy.port}")
         (answer,) = await answers_of(server, chat(), timeouts=Timeouts(connect_s=0.1))
         assert (answer.status, server.requests) == (504, [])
-        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why(answer)
+        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why_not(answer)
 
 
 @pytest.mark.parametrize(
@@ -252,9 +237,9 @@ async def test_who_stands_in_between_is_not_believed(
         monkeypatch.setenv("HTTPS_PROXY", f"http://{HERE}:{proxy.port}")
         (answer,) = await answers_of(server, chat())
         assert (answer.status, server.requests) == (502, [])
-        assert "certificate" in why(answer)
-        assert "SSL_CERT_FILE" in why(answer)
-        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why(answer)
+        assert "certificate" in why_not(answer)
+        assert "SSL_CERT_FILE" in why_not(answer)
+        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why_not(answer)
 
 
 async def test_an_answer_in_pieces_is_understood(
@@ -274,8 +259,8 @@ async def test_a_proxy_that_hangs_up_is_named(
         monkeypatch.setenv("HTTPS_PROXY", f"http://{HERE}:{proxy.port}")
         (answer,) = await answers_of(server, chat())
         assert (answer.status, server.requests) == (502, [])
-        assert "closed the connection" in why(answer) or "reset by peer" in why(answer)
-        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why(answer)
+        assert "closed the connection" in why_not(answer) or "reset by peer" in why_not(answer)
+        assert f"(by HTTPS_PROXY, {HERE}:{proxy.port})" in why_not(answer)
 
 
 async def test_who_leaves_meanwhile_leaves_nothing(
@@ -323,7 +308,7 @@ def test_which_proxy_is_meant(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    found = proxy_to("h.test", 443)
+    found = proxy_to(HostPort("h.test", 443))
     assert (None if found is None else str(found)) == expected
 
 
@@ -333,12 +318,12 @@ def test_an_address_of_version_6_may_be_excepted(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://p:1")
     monkeypatch.setenv("NO_PROXY", said)
-    assert proxy_to("::1", 443) is None
+    assert proxy_to(HostPort("::1", 443)) is None
 
 
 def test_its_password_stays_out_of_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://ada:secret@p:1")
-    found = proxy_to("h.test", 443)
+    found = proxy_to(HostPort("h.test", 443))
     assert found is not None
     assert found.authorization == "Basic " + b64encode(b"ada:secret").decode()
     assert "authorization" not in repr(found)
@@ -357,5 +342,5 @@ def test_what_is_no_proxy_is_refused_without_its_secrets(
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", said)
     with pytest.raises(ProxyFailed) as refused:
-        proxy_to("h.test", 443)
+        proxy_to(HostPort("h.test", 443))
     assert str(refused.value) == "ALL_PROXY is not http://host:port; NO_PROXY=h.test goes past it"

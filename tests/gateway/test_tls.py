@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ import pytest
 
 from headway.gateway import server as server_module
 from headway.gateway.plan import Plan, Rules, Timeouts
+from tests.gateway.both_loops import anyio_backend as anyio_backend
 from tests.gateway.certificates import Authority, authority
 from tests.gateway.raw_client import GOOD, RawServer, Saying, connected, raw_server, resets
 from tests.gateway.raw_rig import (
@@ -26,20 +26,10 @@ from tests.gateway.raw_rig import (
     said_in,
     saying,
     upstream_at,
+    why_not,
 )
 
 HERE = "127.0.0.1"
-
-
-@pytest.fixture(
-    scope="module",
-    params=["asyncio", pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop")],
-)
-def anyio_backend(request: pytest.FixtureRequest) -> object:
-    """Both loops: each has a TLS of its own."""
-    if request.param != "asyncio":
-        pytest.importorskip("uvloop")
-    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +122,7 @@ async def test_who_cannot_be_trusted_is_told_nothing(trusted: Authority, tmp_pat
     async with rig(GOOD, stranger.server(HERE)) as at:
         answer = await at.ask(chat("a secret"))
         assert (answer.status, at.server.requests) == (502, [])
-        message = json.loads(answer.body)["error"]["message"]
+        message = why_not(answer)
         assert "certificate" in message
         assert "SSL_CERT_FILE" in message
 
@@ -141,7 +131,7 @@ async def test_a_certificate_for_somebody_else_is_refused(trusted: Authority) ->
     async with rig(GOOD, trusted.server("127.0.0.2")) as at:
         answer = await at.ask(chat("a secret"))
         assert (answer.status, at.server.requests) == (502, [])
-        message = json.loads(answer.body)["error"]["message"]
+        message = why_not(answer)
         assert "127.0.0.1" in message
         assert "SSL_CERT_FILE" not in message  # it would not help
 
@@ -150,7 +140,7 @@ async def test_a_certificate_that_has_expired_is_refused(trusted: Authority) -> 
     async with rig(GOOD, trusted.server(HERE, is_expired=True)) as at:
         answer = await at.ask(chat("a secret"))
         assert (answer.status, at.server.requests) == (502, [])
-        assert "expired" in json.loads(answer.body)["error"]["message"]
+        assert "expired" in why_not(answer)
 
 
 @asynccontextmanager
@@ -180,7 +170,7 @@ async def test_a_server_that_does_not_speak_tls_is_named() -> None:
             await client.send(chat())
             answer = await client.answer()
         assert answer.status == 502
-        message = json.loads(answer.body)["error"]["message"]
+        message = why_not(answer)
         assert "does it speak TLS" in message
         assert "http://" in message
 

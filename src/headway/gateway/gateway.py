@@ -14,6 +14,7 @@ from ..scope import current
 from ..stores import MemoryStore, Store
 from ..stores.installation import installation_secret
 from ..stores.opening import open_store
+from .addresses import HostPort
 from .answering import Answering
 from .client import ClientConnection
 from .kept import register_kept
@@ -75,8 +76,7 @@ class Gateway(Answering):
     def _serve_on(self, listener: Listener, host: str) -> None:
         self.telling.run = current.get().run
         self._listeners.append(listener)
-        shown = f"[{host}]" if ":" in host else host
-        self._url = self._url or f"http://{shown}:{listener.port}"
+        self._url = self._url or f"http://{HostPort(host, listener.port)}"
 
     @property
     def url(self) -> str:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
 
 from .. import clock, events
+from .addresses import HostPort
 from .health import Health
 from .outbox import Outbox
 from .plan import Upstream
@@ -46,9 +47,9 @@ class Address:
         self.host = _ascii_host(parts.hostname or "")
         self.port = parts.port or (443 if self.is_tls else 80)
         is_usual = self.port == (443 if self.is_tls else 80)
-        shown = f"[{self.host}]" if ":" in self.host else self.host
-        self.with_port = f"{shown}:{self.port}"
-        self.authority = shown if is_usual else self.with_port
+        self.at = HostPort(self.host, self.port)
+        shown = str(self.at)
+        self.authority = shown.removesuffix(f":{self.port}") if is_usual else shown
         self.base = quote(parts.path.rstrip("/"), safe=_IN_PATHS)
         self.query = quote(parts.query, safe=_IN_PATHS + "?")
         self.origin = f"{parts.scheme}://{self.authority}"
@@ -154,8 +155,7 @@ class Server:
             who.on_connection(connection)
 
     def _proxy(self) -> Proxy | None:
-        address = self.address
-        return proxy_to(address.host, address.port) if address.is_tls else None
+        return proxy_to(self.address.at) if self.address.is_tls else None
 
     async def _connected(self, proxy: Proxy | None) -> UpstreamConnection:
         connection = self._new()
@@ -169,7 +169,7 @@ class Server:
     async def _reach(self, connection: UpstreamConnection, proxy: Proxy | None) -> None:
         address = self.address
         if proxy is not None:
-            await pass_through(proxy, address.with_port, connection, _tls(), address.host)
+            await pass_through(proxy, address.at, connection, _tls())
             return
         await asyncio.get_running_loop().create_connection(
             lambda: connection,

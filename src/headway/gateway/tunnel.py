@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from .addresses import HostPort
+
 _MOST_BYTES: Final = 16 * 1024
 
 
@@ -22,27 +24,27 @@ class Proxy:
     """A proxy that speaks HTTP, and the environment variable that named it."""
 
     variable: str
-    host: str
-    port: int
+    at: HostPort
     authorization: str | None = field(repr=False)
 
     def __str__(self) -> str:
-        shown = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.variable}, {shown}:{self.port}"
+        return f"{self.variable}, {self.at}"
 
 
-def proxy_to(host: str, port: int) -> Proxy | None:
-    """The proxy by which the environment says to reach a TLS server; None if it says to go direct.
+def proxy_to(server: HostPort) -> Proxy | None:
+    """The proxy by which the environment says to reach a TLS *server*; None: directly.
 
     Raises:
         ProxyFailed: it is set to something other than ``http://host:port``.
     """
     variable = proxy_variable()
-    if variable is None or _is_excepted(host, port):
+    if variable is None or _is_excepted(server):
         return None
     proxy = _read(variable, os.environ[variable].strip())
     if proxy is None:
-        raise ProxyFailed(f"{variable} is not http://host:port; NO_PROXY={host} goes past it")
+        raise ProxyFailed(
+            f"{variable} is not http://host:port; NO_PROXY={server.host} goes past it"
+        )
     return proxy
 
 
@@ -65,16 +67,16 @@ def _read(variable: str, said: str) -> Proxy | None:
         return None
     if parts.scheme != "http" or not host or not port or any(map(str.isspace, host)):
         return None
-    return Proxy(variable, host, port, authorization)
+    return Proxy(variable, HostPort(host, port), authorization)
 
 
-def _is_excepted(host: str, port: int) -> bool:
+def _is_excepted(server: HostPort) -> bool:
     from urllib.request import getproxies, proxy_bypass  # heavy, and only for those behind a proxy
 
     if "*" in map(str.strip, getproxies().get("no", "").split(",")):
         return True
-    hosts = (host, f"[{host}]") if ":" in host else (host,)
-    return any(proxy_bypass(one) or proxy_bypass(f"{one}:{port}") for one in hosts)
+    shown = str(server)
+    return any(map(proxy_bypass, (server.host, shown.removesuffix(f":{server.port}"), shown)))
 
 
 def _basic(user: str | None, password: str | None) -> str | None:
@@ -85,9 +87,9 @@ def _basic(user: str | None, password: str | None) -> str | None:
 
 
 async def pass_through(
-    proxy: Proxy, authority: str, connection: asyncio.Protocol, context: ssl.SSLContext, host: str
+    proxy: Proxy, server: HostPort, connection: asyncio.Protocol, context: ssl.SSLContext
 ) -> None:
-    """Connect *connection* to the TLS server *host*, which *authority* names with its port.
+    """Connect *connection* to a TLS *server* by way of *proxy*.
 
     Raises:
         ProxyFailed: the proxy cannot be reached, or refuses.
@@ -95,14 +97,14 @@ async def pass_through(
     """
     loop = asyncio.get_running_loop()
     try:
-        transport, greeting = await loop.create_connection(_Greeting, proxy.host, proxy.port)
+        transport, greeting = await loop.create_connection(_Greeting, *proxy.at)
     except (OSError, UnicodeError) as wrong:
         raise ProxyFailed(f"the proxy is not there: {wrong}") from wrong
     try:
-        transport.write(_connect(authority, proxy.authorization))
+        transport.write(_connect(server, proxy.authorization))
         if (refusal := await greeting.refusal) is not None:
             raise ProxyFailed(f"the proxy lets nothing pass: {refusal}")
-        tls = await loop.start_tls(transport, connection, context, server_hostname=host)
+        tls = await loop.start_tls(transport, connection, context, server_hostname=server.host)
         if tls is None:
             raise ConnectionResetError("it closed the connection")
         connection.connection_made(tls)
@@ -111,8 +113,8 @@ async def pass_through(
         raise
 
 
-def _connect(authority: str, authorization: str | None) -> bytes:
-    lines = [f"CONNECT {authority} HTTP/1.1", f"host: {authority}"]
+def _connect(server: HostPort, authorization: str | None) -> bytes:
+    lines = [f"CONNECT {server} HTTP/1.1", f"host: {server}"]
     if authorization is not None:
         lines.append(f"proxy-authorization: {authorization}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
