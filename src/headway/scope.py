@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -35,8 +34,8 @@ current: ContextVar[Scope] = ContextVar(
 )
 
 # Ids stay unique when several processes write into one run.
-_process = secrets.token_hex(3)
-os.register_at_fork(after_in_child=lambda: globals().update(_process=secrets.token_hex(3)))
+_process = os.urandom(3).hex()
+os.register_at_fork(after_in_child=lambda: globals().update(_process=os.urandom(3).hex()))
 _numbers = count(1)
 
 
@@ -47,7 +46,7 @@ def new_call_id() -> str:
 
 def new_run_id() -> str:
     """An id for a run: sorts by nothing, repeats never."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 @contextmanager

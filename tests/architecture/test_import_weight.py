@@ -1,7 +1,8 @@
 """``import headway`` loads msgspec and nothing else from outside, in next to no time.
 
 Each measurement is a fresh interpreter (``-I``: nothing from the environment), each figure the
-minimum of several, taken in turn with what it is compared with.
+minimum of several, taken in turn with what it is compared with. What else the machine does only
+adds to a figure, so a figure above its bar is measured again before it counts.
 """
 
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 MOST_CPU_ABOVE_BASE_S = 0.020
 MOST_HELP_S = 0.3
 ROUNDS = 9
+MOST_TRIES = 4
 
 BASE = "import asyncio, msgspec"
 LOADED = """
@@ -47,7 +49,10 @@ def test_nothing_foreign_is_loaded() -> None:
 
 
 def test_import_is_cheap() -> None:
-    base, with_headway = least_cpu_s([BASE, f"{BASE}\nimport headway"])
+    for _ in range(MOST_TRIES):
+        base, with_headway = least_cpu_s([BASE, f"{BASE}\nimport headway"])
+        if with_headway - base <= MOST_CPU_ABOVE_BASE_S:
+            break
     assert with_headway - base <= MOST_CPU_ABOVE_BASE_S
 
 

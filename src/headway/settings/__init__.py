@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +16,8 @@ from .where import without_password
 from .wrong_value import WrongValue, place
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .gateway_settings import GatewaySettings
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 
+_FILE = "headway.toml"
 _FROM_ENVIRONMENT = {"HEADWAY_LOG": "log", "HEADWAY_FOLDER": "folder", "HEADWAY_STORE": "store"}
 
 
@@ -102,10 +104,12 @@ def refuse_wrong_store(where: str, said_by: str) -> None:
 
 
 def _from_file(path: Path | None) -> Settings:
-    found = path or Path("headway.toml")
-    if path is None and not found.exists():
+    if path is None and not os.path.exists(_FILE):
         return Settings()
-    import tomllib
+    import tomllib  # these two need not be paid for where there is no file
+    from pathlib import Path
+
+    found = path or Path(_FILE)
 
     try:
         text = found.read_text(encoding="utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
 
 from ..errors import BadSetup
 
@@ -40,6 +39,8 @@ def switch_logging(levels: str) -> None:
 
 def _rooms() -> list[str]:
     """The files and folders of the house, whose names are the names of the loggers."""
+    from pathlib import Path  # `import headway` need not pay for it
+
     inside = Path(__file__).parents[1].iterdir()
     return sorted(
         path.stem
