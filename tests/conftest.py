@@ -1,6 +1,7 @@
 """What every test stands on: asyncio, the same examples each time, no settings from outside."""
 
 import os
+import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,14 +69,15 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-def no_other_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No store of an earlier test hears of the writes of this one.
+@pytest.fixture(autouse=True)
+def no_far_results_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shared store of an earlier test hears of the writes of this one.
 
     A write tells every store of the process that somebody may still ask, a closed one too, which
-    is then looked after again: under the clock of this test.
+    is then looked after again: under the clock of this test, which may stand still.
     """
-    from headway.tools import results
-
-    monkeypatch.setattr(results, "_living", WeakSet())
-    monkeypatch.setattr(results, "_everywhere", [])
+    results = sys.modules.get("headway.tools.results")
+    if results is not None:
+        for name, known in (("_living", results.living()), ("_beside", results.beside_sessions())):
+            near = WeakSet(place for place in known if place.store.is_local)
+            monkeypatch.setattr(results, name, near)

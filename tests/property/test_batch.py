@@ -485,7 +485,7 @@ def is_only(call: ToolCall, calls: list[ToolCall]) -> bool:
 
 
 @pytest.fixture
-def fake(no_other_results: None) -> Iterator[FakeClock]:
+def fake() -> Iterator[FakeClock]:
     fake = FakeClock()
     with clock.use(fake):
         yield fake

@@ -18,7 +18,7 @@ log: list[object] = []
 
 
 @pytest.fixture(autouse=True)
-def fake(no_other_results: None) -> Iterator[FakeClock]:
+def fake() -> Iterator[FakeClock]:
     log.clear()
     fake = FakeClock()
     with clock.use(fake):

@@ -16,7 +16,7 @@ from headway.tools.outcome import BatchOutcome, ToolCall
 
 
 @pytest.fixture(autouse=True)
-def fake(no_other_results: None) -> Iterator[FakeClock]:
+def fake() -> Iterator[FakeClock]:
     fake = FakeClock()
     with clock.use(fake):
         yield fake
