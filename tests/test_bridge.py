@@ -482,7 +482,7 @@ async def test_background_work_is_held_until_it_is_done() -> None:
         done.set()
 
     bridge.background(work())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await done.wait()
 
 

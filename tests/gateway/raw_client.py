@@ -20,7 +20,7 @@ PATHS = {
     "anthropic.messages": "/v1/messages",
     "anthropic.count_tokens": "/v1/messages/count_tokens",
 }
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)

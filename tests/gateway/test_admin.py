@@ -241,7 +241,7 @@ async def test_many_who_say_nothing_take_not_all_files() -> None:
 
 
 async def test_it_closes_with_a_connection_open() -> None:
-    async with asyncio.timeout(5), admin(Shown(SECRETS)) as client:
+    async with asyncio.timeout(30), admin(Shown(SECRETS)) as client:
         assert (await client.get("/health")).status_code == 200
 
 
@@ -267,7 +267,7 @@ async def test_it_closes_while_its_libraries_are_loaded(monkeypatch: pytest.Monk
     server = AdminOnDemand(Shown(SECRETS), sock)
     with socket.create_connection(sock.getsockname()):
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await come.wait()
                 await server.aclose()
         finally:

@@ -110,7 +110,7 @@ async def test_what_ended_since_it_stood_is_not_handed_out(monkeypatch: pytest.M
     monkeypatch.setattr(server, "_reach", ended_already)
     waiting = Waiting()
     server.connect(waiting, 1.0)
-    told = await asyncio.wait_for(waiting.told, 5)
+    told = await asyncio.wait_for(waiting.told, 30)
     assert told == "no connection: it closed the connection before it was asked"
     assert server.connections == 0
     wheel.close()

@@ -91,7 +91,7 @@ async def test_the_head_of_a_stream_does_not_wait_for_its_first_byte() -> None:
     async with rig(STREAM_HEAD) as here, connected(here.gateway.url) as follower:
         for client, mark in ((here.client, b"miss"), (follower, b"joined")):
             await client.send(chat(stream=True))
-            head = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 2)
+            head = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 20)
             assert head.startswith(b"HTTP/1.1 200 ")
             assert b"x-headway-cache: " + mark in head
         assert len(here.server.requests) == 1

@@ -156,7 +156,7 @@ def two_sockets(gateway: Gateway) -> Iterator[tuple[socket.socket, socket.socket
 async def receive(end: socket.socket, expected: bytes) -> None:
     """Return when it has come; other bytes may come before it."""
     got = b""
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while expected not in got:
             data = await asyncio.get_running_loop().sock_recv(end, 65536)
             assert data, got

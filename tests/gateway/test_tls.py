@@ -83,9 +83,9 @@ async def test_a_stream_comes_piece_by_piece(trusted: Authority) -> None:
 
     async with rig(says, trusted.server(HERE)) as at:
         await at.client.send(chat(stream=True))
-        assert b"one" in await asyncio.wait_for(at.client.reader.readuntil(b"\n\n"), 5)
+        assert b"one" in await asyncio.wait_for(at.client.reader.readuntil(b"\n\n"), 30)
         go_on.set()
-        assert b"two" in await asyncio.wait_for(at.client.reader.readuntil(b"[DONE]"), 5)
+        assert b"two" in await asyncio.wait_for(at.client.reader.readuntil(b"[DONE]"), 30)
 
 
 @pytest.mark.parametrize("is_reset", [False, True], ids=["without a goodbye", "reset"])

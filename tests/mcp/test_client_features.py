@@ -192,7 +192,7 @@ async def test_subscriptions(side: Side) -> None:
         )
         async with subscription as changes:
             await side.text("change")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 async for event in changes:
                     events.append(type(event).__name__)
                     if len(events) == 2:

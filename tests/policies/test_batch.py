@@ -125,7 +125,7 @@ async def test_what_is_not_one_answer_an_item_is_an_error_for_all(
         return given
 
     shout = decorated(wrong, max_items=2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         outcomes = await asyncio.gather(shout("a"), shout("b"), return_exceptions=True)
     for outcome in outcomes:
         assert isinstance(outcome, BadSetup)
@@ -155,7 +155,7 @@ async def test_an_answer_no_future_can_hold_hangs_nobody(time: FakeClock) -> Non
         return [StopIteration("end"), "b", "c"]
 
     shout = decorated(odd, max_items=3)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         outcomes = await asyncio.gather(*(shout(word) for word in "abc"), return_exceptions=True)
     assert isinstance(outcomes[0], RuntimeError)
     assert isinstance(outcomes[0].__cause__, StopIteration)

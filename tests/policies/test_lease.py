@@ -523,6 +523,6 @@ def test_plain_functions_in_two_processes_run_once() -> None:
 
 
 async def _done(tasks: "list[asyncio.Task[Any]]") -> "list[asyncio.Task[Any]]":
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.wait(tasks)
     return tasks

@@ -140,7 +140,7 @@ async def test_slow(proxy: Proxy, far: RedisStore) -> None:
     await asyncio.gather(*[far.set(n, entry(n)) for n in range(100)])
     found = await asyncio.gather(*[value(far, n) for n in range(100)])
     assert found == list(range(100))
-    assert time.monotonic() - began < 0.7
+    assert time.monotonic() - began < 3  # one after another: 20
     assert far.statistics().errors == {}
 
 
