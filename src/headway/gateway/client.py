@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 
 from .. import clock
 from .exchange import Exchange
-from .incoming import HEAD_S, Incoming, Request
+from .incoming import HEAD_S, Incoming
+from .known_head import Request
 from .outbox import Outbox
 from .plan import Plan
 from .refusal import Refusal, fault

@@ -10,6 +10,7 @@ from .asking import Asking
 from .flight import Flight, Tower
 from .framing import LAST_CHUNK, chunk, header_lines, lasting, mark, status_line
 from .kept import Kept
+from .known_head import LENGTH
 from .question import Question
 from .refusal import Refusal
 from .told import Told
@@ -259,11 +260,8 @@ class Exchange:
             self._told.note(action, detail, seconds=seconds, count=count)
 
 
-_OWN_ALONE = frozenset({b"content-length", b"Content-Length"})
-
-
 def _forwarded(extra: list[tuple[bytes, bytes]]) -> bytes:
     """The lines of the headers of one request that go to the server; its length is told anew."""
-    if len(extra) == 1 and extra[0][0] in _OWN_ALONE:
+    if len(extra) == 1 and extra[0][0] in LENGTH:
         return b""
-    return b"".join([b"%b: %b\r\n" % pair for pair in extra if pair[0] not in _OWN_ALONE])
+    return b"".join([b"%b: %b\r\n" % pair for pair in extra if pair[0] not in LENGTH])

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from .known_head import LENGTH, KnownHead, Request
 from .refusal import Refusal
 
 MOST_HEAD_BYTES: Final = 64 * 1024
@@ -19,18 +20,13 @@ MOST_PIECES: Final = 256
 
 _OF_ONE_REQUEST: Final = frozenset(
     {
-        *(b"content-length", b"Content-Length", b"idempotency-key", b"Idempotency-Key"),
+        *(*LENGTH, b"idempotency-key", b"Idempotency-Key"),
         *(b"traceparent", b"tracestate", b"baggage", b"x-request-id", b"X-Request-Id"),
         *(b"X-Request-ID", b"x-client-request-id", b"X-Client-Request-Id"),
         *(b"x-stainless-retry-count", b"X-Stainless-Retry-Count"),
     }
 )
 """Their values differ each time; what has them is otherwise like the request before it."""
-_LENGTH: Final = frozenset({b"content-length", b"Content-Length"})
-
-Request = tuple[bytes, bytes, tuple[bytes, ...], list[tuple[bytes, bytes]], bytes, bool, bool]
-"""Method, URL, names and values of headers by turns, those that differ each time, body, whether
-the connection may stay open, whether the client speaks HTTP/1.1."""
 
 
 class Incoming(asyncio.Protocol):
@@ -41,16 +37,19 @@ class Incoming(asyncio.Protocol):
     """
 
     __slots__ = (
-        *("_body", "_came", "_extra", "_framed", "_has_begun", "_has_head", "_is_new"),
-        *("_long_body", "_method", "_pairs", "_parser", "_size", "_stops_reading", "_url"),
+        *("_body", "_came", "_extra", "_framed", "_has_begun", "_has_head", "_is_framed_oddly"),
+        *("_is_new", "_known", "_long_body", "_method", "_pairs", "_parser", "_read", "_size"),
+        *("_stops_reading", "_url"),
     )
 
     def __init__(self) -> None:
         self._parser: Any = HttpRequestParser(self)
-        self._stops_reading = self._has_head = self._has_begun = False
+        self._stops_reading = self._has_head = self._has_begun = self._is_framed_oddly = False
         self._is_new = True
         self._size = self._came = self._framed = 0
         self._url = self._method = b""
+        self._known: KnownHead | None = None
+        self._read = b""
         self._pairs: list[bytes] = []
         self._extra: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
@@ -87,6 +86,10 @@ class Incoming(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._stops_reading:
             return
+        if not (self._has_head or self._size):
+            if self._known is not None and self._is_read_by(self._known, data):
+                return
+            self._read = data
         self._came = len(data)
         try:
             self._parser.feed_data(data)
@@ -103,6 +106,17 @@ class Incoming(asyncio.Protocol):
             return
         if self._has_head or self._size:
             self._bound(len(data))
+
+    def _is_read_by(self, known: KnownHead, data: bytes) -> bool:
+        """Whether *data* was a request with a head that is *known*."""
+        request = known.request_in(data)
+        if request is None or len(request[4]) > self._most_body_bytes():
+            return False
+        try:
+            self._request_came(request, len(request[4]))
+        except Exception as error:
+            self._fault(error)
+        return True
 
     def _bound(self, came: int) -> None:
         """Count what has come of a request that is not whole."""
@@ -164,7 +178,7 @@ class Incoming(asyncio.Protocol):
         self._method = parser.get_method()
         size = 0
         for name, value in self._extra:
-            if name in _LENGTH:
+            if name in LENGTH:
                 size = int(value)
         if size > self._most_body_bytes():
             self._too_large()
@@ -179,10 +193,13 @@ class Incoming(asyncio.Protocol):
             self._look_at_framing()
 
     def _look_at_framing(self) -> None:
+        self._is_framed_oddly = False
         for place, name in enumerate(self._pairs[::2]):
             if len(name) == 6 and name.lower() == b"expect":
+                self._is_framed_oddly = True
                 self._continue()
             elif len(name) == 17 and name.lower() == b"transfer-encoding":
+                self._is_framed_oddly = True
                 self._refuse_codings(self._pairs[2 * place + 1])
 
     def _refuse_codings(self, value: bytes) -> None:
@@ -221,6 +238,10 @@ class Incoming(asyncio.Protocol):
         request = (self._method, self._url, pairs, self._extra, body, keeps_alive, self._is_new)
         self._url, self._pairs, self._extra, self._size = b"", [], [], 0
         self._has_head = False
+        # Only what was all of one read, and has no other framing than a length.
+        is_simple = bool(self._read) and keeps_alive and not self._is_framed_oddly
+        self._known = KnownHead.of(self._read, request) if is_simple else None
+        self._read = b""
         self._request_came(request, len(body))
 
     # --- what is wrong with a request ------------------------------------------------------

@@ -1,0 +1,159 @@
+"""A head that was read once is known again, and means what a parser would have read."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from headway.gateway.incoming import Incoming
+from headway.gateway.known_head import KnownHead, Request
+from headway.gateway.refusal import Refusal
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\nx-b: c\r\n\r\n"
+PAIRS = (b"host", b"a", b"x-b", b"c")
+
+
+class Heard(Incoming):
+    """Writes down what is told of the bytes that come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[object] = []
+
+    def _most_body_bytes(self) -> int:
+        return 40
+
+    def _request_came(self, request: Request, size: int) -> None:
+        self.told.append((request, size))
+
+    def _rest_is_due_in(self, seconds: float) -> None:
+        pass
+
+    def _continue(self) -> None:
+        self.told.append("continue")
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        self.told.append((refusal.status, refusal.reason))
+        self._stop_reading()
+
+    def _fault(self, error: BaseException) -> None:
+        raise error
+
+
+def request(body: bytes) -> bytes:
+    return HEAD % len(body) + body
+
+
+def understood(body: bytes) -> Request:
+    extra = [(b"content-length", b"%d" % len(body))]
+    return (b"POST", b"/v1/chat/completions", PAIRS, extra, body, True, True)
+
+
+def known() -> KnownHead:
+    found = KnownHead.of(request(b"one"), understood(b"one"))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"one", b"0123456789", b"\r\n\r\nx", b"content-length: 3\r\n"]
+)
+def test_the_next_body_is_found_behind_the_same_head(body: bytes) -> None:
+    assert known().request_in(request(body)) == understood(body)
+
+
+@pytest.mark.parametrize(
+    "data",
+    {
+        "cut": request(b"one")[:-1],
+        "two": request(b"one") * 2,
+        "head alone": HEAD % 3,
+        "another header": request(b"one").replace(b"x-b: c", b"x-b: d"),
+        "one header more": request(b"one").replace(b"x-b: c", b"x-b: c\r\nx-d: e"),
+        "signed": request(b"one").replace(b": 3", b": +3"),
+        "no length": request(b"").replace(b": 0", b": "),
+        "two lengths": request(b"one").replace(b": 3", b": 3, 3"),
+        "digits that are no ASCII": request(b"one").replace(b": 3", ": \u0663".encode()),
+        "a long length": request(b"one").replace(b": 3", b": 00000000003"),
+        "nothing": b"",
+    }.values(),
+)
+def test_what_is_not_the_same_is_for_the_parser(data: bytes) -> None:
+    assert known().request_in(data) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "extra"),
+    [
+        (request(b"one"), [(b"content-length", b"3"), (b"traceparent", b"t")]),
+        (request(b"one"), [(b"traceparent", b"3")]),
+        (request(b"one"), [(b"content-length", b"4")]),
+        (request(b"one").replace(b": 3", b":  3"), [(b"content-length", b"3")]),
+        (request(b"one") + b"POST", [(b"content-length", b"3")]),
+        (request(b"one")[5:-4], [(b"content-length", b"3")]),
+    ],
+)
+def test_a_head_whose_length_cannot_be_cut_out_is_not_known(
+    data: bytes, extra: list[tuple[bytes, bytes]]
+) -> None:
+    assert KnownHead.of(data, (*understood(b"one")[:3], extra, b"one", True, True)) is None
+
+
+LINES = (
+    b"host: a",
+    b"Host:b",
+    b"connection: close",
+    b"connection: keep-alive",
+    b"expect: 100-continue",
+    b"transfer-encoding: chunked",
+    b"traceparent: t",
+    b"Idempotency-Key: i",
+    b"x-a: content-length: 3",
+    b"upgrade: websocket",
+)
+LENGTHS = (
+    b"content-length: %d",
+    b"Content-Length: %d",
+    b"CONTENT-LENGTH: %d",
+    b"content-length:%d",
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    body = draw(st.sampled_from([b"", b"a", b"one", b"0\r\n\r\n", b"\r\n\r\n" * 3, b"x" * 41]))
+    lines = draw(st.lists(st.sampled_from(LINES), max_size=2, unique=True))
+    place = draw(st.integers(0, len(lines)))
+    length = draw(st.sampled_from(LENGTHS)) % len(body)
+    start = draw(
+        st.sampled_from([b"POST /a HTTP/1.1", b"\r\nPOST /b HTTP/1.1", b"GET /c HTTP/1.0"])
+    )
+    return b"\r\n".join([start, *lines[:place], length, *lines[place:], b"", body])
+
+
+REPEATED = st.lists(requests(), min_size=1, max_size=2).flatmap(
+    lambda few: st.lists(st.sampled_from(few), min_size=2, max_size=6)
+)
+
+
+@given(pieces=REPEATED, bodies=st.lists(st.sampled_from([b"", b"two", b"y" * 41]), max_size=2))
+@example(pieces=[request(b"one")] * 3, bodies=[b"two", b""])
+@settings(max_examples=400)
+def test_whole_requests_mean_what_their_bytes_one_by_one_mean(
+    pieces: list[bytes], bodies: list[bytes]
+) -> None:
+    pieces = [*pieces, *map(request, bodies), request(b"end")]
+    whole, by_bytes = Heard(), Heard()
+    for piece in pieces:
+        whole.data_received(piece)
+        for place in range(len(piece)):
+            by_bytes.data_received(piece[place : place + 1])
+    assert whole.told == by_bytes.told
+
+
+def test_a_body_that_looks_like_the_request_before_it_stays_a_body() -> None:
+    heard, inner = Heard(), b"POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\n"
+    around = b"PUT / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (len(inner) + 1)
+    for piece in (inner + b"a", around, inner + b"b", inner + b"c", inner[:16], inner[16:] + b"d"):
+        heard.data_received(piece)
+    bodies = [told[0][4] for told in heard.told if isinstance(told, tuple)]
+    assert bodies == [b"a", inner + b"b", b"c", b"d"]
