@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 LENGTH: Final = frozenset({b"content-length", b"Content-Length"})
-_MOST_DIGITS: Final = 10
 _MOST_BYTES: Final = 8 * 1024
 """A longer head is not remembered: there is one for each connection."""
 
@@ -20,11 +19,11 @@ class KnownHead:
     The same bytes say the same, so what begins with them and is whole is read without a parser.
     """
 
-    __slots__ = ("_after", "_before", "_method", "_name", "_pairs", "_url")
+    __slots__ = ("_after", "_before", "_method", "_name", "_pairs", "_size", "_url")
 
-    def __init__(self, before: bytes, after: bytes, name: bytes, request: Request) -> None:
-        self._before, self._after, self._name = before, after, name
-        self._method, self._url, self._pairs = request[:3]
+    def __init__(self, before: bytes, after: bytes, size: int, request: Request) -> None:
+        self._before, self._after, self._size = before, after, size
+        self._method, self._url, self._pairs, ((self._name, _),) = request[:4]
 
     @classmethod
     def of(cls, data: bytes, request: Request) -> KnownHead | None:
@@ -32,25 +31,21 @@ class KnownHead:
         extra, body = request[3], request[4]
         if len(extra) != 1 or extra[0][0] not in LENGTH:
             return None
-        name, length = extra[0]
+        name, length = b"\r\n%b: " % extra[0][0], b"%d" % len(body)
         end = data.find(b"\r\n\r\n") + 4
-        line = b"\r\n%b: %b\r\n" % (name, length)
-        place = data.find(line, 0, end)
-        if place < 0 or end > _MOST_BYTES or end + len(body) != len(data):
+        place = data.find(b"%b%b\r\n" % (name, length), 0, end) + len(name)
+        if place < len(name) or end > _MOST_BYTES or end + len(body) != len(data):
             return None
-        after = place + len(line) - 2
-        return cls(data[: after - len(length)], data[after:end], name, request)
+        return cls(data[:place], data[place + len(length) : end], end, request)
 
     def request_in(self, data: bytes) -> Request | None:
-        """The request that is all of *data*; None if a parser has to look at it."""
-        if not data.startswith(self._before):
+        """The request that is all of *data*; None if a parser has to look at it.
+
+        It has a length of as many digits as the one before.
+        """
+        size = len(data) - self._size
+        head = b"%b%d%b" % (self._before, size, self._after)
+        if len(head) != self._size or not data.startswith(head):
             return None
-        start = len(self._before)
-        end = data.find(b"\r", start, start + _MOST_DIGITS + 1)
-        length = data[start:end]
-        if end < 0 or not length.isdigit() or not data.startswith(self._after, end):
-            return None
-        body = data[end + len(self._after) :]
-        if len(body) != int(length):
-            return None
-        return self._method, self._url, self._pairs, [(self._name, length)], body, True, True
+        extra = [(self._name, b"%d" % size)]
+        return self._method, self._url, self._pairs, extra, data[self._size :], True, True

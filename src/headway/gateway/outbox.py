@@ -33,6 +33,7 @@ class Outbox:
         self._pending: list[tuple[Writable, bytes]] = []
         self._steps: list[Callable[[], None]] = []
         self._is_awaited = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def write(self, transport: Writable, data: bytes) -> None:
         """Write *data* to *transport*, after all that was written before."""
@@ -48,7 +49,9 @@ class Outbox:
 
     def _await_end(self) -> None:
         self._is_awaited = True
-        asyncio.get_running_loop().call_soon(self._end_turn)
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(self._end_turn)
 
     def _end_turn(self) -> None:
         self._is_awaited = False

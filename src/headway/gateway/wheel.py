@@ -51,9 +51,8 @@ class TimerWheel:
     def watch(self, timed: Timed, due: float) -> None:
         """Let *timed* be due at that moment, and at no other."""
         timed.due = due
-        tick = int(due / TICK_S) + 1 if due < 1e12 else 0
-        if not timed.tick or 0 < tick < timed.tick:
-            self._put(timed, tick)
+        if not timed.tick or due < (timed.tick - 1) * TICK_S:
+            self._put(timed, int(due / TICK_S) + 1 if due < 1e12 else 0)
 
     def close(self) -> None:
         """Forget everything."""
