@@ -38,15 +38,15 @@ class Incoming(asyncio.Protocol):
 
     __slots__ = (
         *("_body", "_came", "_extra", "_framed", "_has_begun", "_has_head", "_is_framed_oddly"),
-        *("_is_new", "_known", "_long_body", "_method", "_pairs", "_parser", "_read", "_size"),
-        *("_stops_reading", "_url"),
+        *("_is_new", "_known", "_long_body", "_method", "_missing", "_pairs", "_parser"),
+        *("_read", "_size", "_stops_reading", "_url"),
     )
 
     def __init__(self) -> None:
         self._parser: Any = HttpRequestParser(self)
         self._stops_reading = self._has_head = self._has_begun = self._is_framed_oddly = False
         self._is_new = True
-        self._size = self._came = self._framed = 0
+        self._size = self._came = self._framed = self._missing = 0
         self._url = self._method = b""
         self._known: KnownHead | None = None
         self._read = b""
@@ -86,6 +86,9 @@ class Incoming(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._stops_reading:
             return
+        if self._missing:
+            self._go_on(data)
+            return
         if not (self._has_head or self._size):
             if self._known is not None and self._is_read_by(self._known, data):
                 return
@@ -108,15 +111,39 @@ class Incoming(asyncio.Protocol):
             self._bound(len(data))
 
     def _is_read_by(self, known: KnownHead, data: bytes) -> bool:
-        """Whether *data* was a request with a head that is *known*."""
-        request = known.request_in(data)
-        if request is None or len(request[4]) > self._most_body_bytes():
+        """Whether *data* begins a request with a head that is *known*, and no other one."""
+        size = known.body_bytes(data)
+        missing = size - (len(data) - known.size)
+        if size < 0 or missing < 0 or size > self._most_body_bytes():
             return False
+        body = data[known.size :]
+        if missing:
+            self._has_head, self._missing = True, missing
+            self._body = [body] if body else []
+            self._rest_is_due_in(BODY_S)
+        else:
+            self._is_whole(known, body)
+        return True
+
+    def _go_on(self, data: bytes) -> None:
+        """*data* belongs to the body of a request with a known head."""
+        missing = self._missing
+        self._gather(data[:missing])
+        self._missing = max(0, missing - len(data))
+        if self._missing:
+            self._rest_is_due_in(BODY_S)
+            return
+        self._has_head = False
+        if self._known is not None:
+            self._is_whole(self._known, self._gathered())
+        if len(data) > missing:
+            self.data_received(data[missing:])
+
+    def _is_whole(self, known: KnownHead, body: bytes) -> None:
         try:
-            self._request_came(request, len(request[4]))
+            self._request_came(known.request(body), len(body))
         except Exception as error:
             self._fault(error)
-        return True
 
     def _bound(self, came: int) -> None:
         """Count what has come of a request that is not whole."""
@@ -170,6 +197,8 @@ class Incoming(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._has_head = True
         parser = self._parser
+        if self._stops_reading:
+            return  # one that was turned away came before it, in the same read
         if parser.should_upgrade():
             return  # feed_data raises, after this
         if self._size + self._came > MOST_HEAD_BYTES and self._head_bytes() > MOST_HEAD_BYTES:
@@ -220,25 +249,32 @@ class Incoming(asyncio.Protocol):
             if self._size > self._most_body_bytes():
                 self._too_large()
             else:
-                self._body.append(data)
-                if len(self._body) >= MOST_PIECES:
-                    self._long_body += b"".join(self._body)
-                    self._body.clear()
+                self._gather(data)
 
-    def on_message_complete(self) -> None:
-        if self._stops_reading or self._parser.should_upgrade():
-            return
+    def _gather(self, data: bytes) -> None:
+        self._body.append(data)
+        if len(self._body) >= MOST_PIECES:
+            self._long_body += b"".join(self._body)
+            self._body.clear()
+
+    def _gathered(self) -> bytes:
+        """The whole body, which is forgotten here."""
         pieces, self._body = self._body, []
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if self._long_body:
             body, self._long_body = bytes(self._long_body) + body, bytearray()
+        return body
+
+    def on_message_complete(self) -> None:
+        if self._stops_reading or self._parser.should_upgrade():
+            return
+        body = self._gathered()
         # Version 1.0 ends an answer with its connection: it is not worth keeping.
         keeps_alive = self._is_new and self._parser.should_keep_alive()
         pairs = tuple(self._pairs)
         request = (self._method, self._url, pairs, self._extra, body, keeps_alive, self._is_new)
         self._url, self._pairs, self._extra, self._size = b"", [], [], 0
         self._has_head = False
-        # Only what was all of one read, and has no other framing than a length.
         is_simple = bool(self._read) and keeps_alive and not self._is_framed_oddly
         self._known = KnownHead.of(self._read, request) if is_simple else None
         self._read = b""

@@ -16,36 +16,57 @@ the connection may stay open, whether the client speaks HTTP/1.1."""
 class KnownHead:
     """A head that a parser has read and found good, and what it said.
 
-    The same bytes say the same, so what begins with them and is whole is read without a parser.
+    The same bytes say the same, but for the length of what follows: a request that begins with
+    them is read without a parser.
+
+    Attributes:
+        size: Bytes of the head.
     """
 
-    __slots__ = ("_after", "_before", "_method", "_name", "_pairs", "_size", "_url")
+    __slots__ = (
+        *("_after", "_before", "_end", "_extra", "_method", "_number", "_pairs", "_start", "_url"),
+        "size",
+    )
 
-    def __init__(self, before: bytes, after: bytes, size: int, request: Request) -> None:
-        self._before, self._after, self._size = before, after, size
-        self._method, self._url, self._pairs, ((self._name, _),) = request[:4]
+    def __init__(
+        self, before: bytes, after: bytes, size: int, number: int, request: Request
+    ) -> None:
+        self._before, self._after, self.size, self._number = before, after, size, number
+        self._start, self._end = len(before), size - len(after)
+        self._method, self._url, self._pairs, self._extra = request[:4]
 
     @classmethod
     def of(cls, data: bytes, request: Request) -> KnownHead | None:
-        """The head of *request*, which was all of *data*; None if it has no length to cut out."""
-        extra, body = request[3], request[4]
-        if len(extra) != 1 or extra[0][0] not in LENGTH:
-            return None
-        name, length = b"\r\n%b: " % extra[0][0], b"%d" % len(body)
-        end = data.find(b"\r\n\r\n") + 4
-        place = data.find(b"%b%b\r\n" % (name, length), 0, end) + len(name)
-        if place < len(name) or end > _MOST_BYTES or end + len(body) != len(data):
-            return None
-        return cls(data[:place], data[place + len(length) : end], end, request)
+        """The head of *request*, with which *data* begins.
 
-    def request_in(self, data: bytes) -> Request | None:
-        """The request that is all of *data*; None if a parser has to look at it.
-
-        It has a length of as many digits as the one before.
+        None if *data* ends before it does, or it has no length that could be another one.
         """
-        size = len(data) - self._size
-        head = b"%b%d%b" % (self._before, size, self._after)
-        if len(head) != self._size or not data.startswith(head):
+        extra = request[3]
+        lengths = [number for number, (name, _) in enumerate(extra) if name in LENGTH]
+        end = data.find(b"\r\n\r\n") + 4
+        if len(lengths) != 1 or not 4 <= end <= _MOST_BYTES:
             return None
-        extra = [(self._name, b"%d" % size)]
-        return self._method, self._url, self._pairs, extra, data[self._size :], True, True
+        if data.count(b"\n", 0, end) != data.count(b"\r\n", 0, end):
+            return None  # where it ends is a matter of taste
+        name, length = extra[lengths[0]]
+        place = data.find(b"\r\n%b: %b\r\n" % (name, length), 0, end)
+        if place < 0 or not length.isdigit():
+            return None
+        place += len(name) + 4
+        return cls(data[:place], data[place + len(length) : end], end, lengths[0], request)
+
+    def body_bytes(self, data: bytes) -> int:
+        """The length of the body, if *data* begins with this head and a length; else -1.
+
+        It has as many digits as the length had that is known.
+        """
+        length = data[self._start : self._end]
+        is_known = data.startswith(self._before) and data.startswith(self._after, self._end)
+        return int(length) if is_known and length.isdigit() else -1
+
+    def request(self, body: bytes) -> Request:
+        """The request with such a head and this *body*."""
+        extra = self._extra.copy()
+        length = b"%0*d" % (self._end - self._start, len(body))
+        extra[self._number] = (extra[self._number][0], length)
+        return self._method, self._url, self._pairs, extra, body, True, True
