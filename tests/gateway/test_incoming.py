@@ -5,9 +5,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headway.gateway.incoming import Incoming
-from headway.gateway.known_head import Request
+from headway.gateway.incoming import HEAD_S, Incoming
 from headway.gateway.refusal import Refusal
+from headway.gateway.request import Request
 from tests.gateway.bare_requests import HEAD, request
 
 
@@ -17,6 +17,7 @@ class Heard(Incoming):
     def __init__(self) -> None:
         super().__init__()
         self.told: list[object] = []
+        self.due_s: list[float] = []
 
     def _most_body_bytes(self) -> int:
         return 40
@@ -25,7 +26,7 @@ class Heard(Incoming):
         self.told.append((request, size))
 
     def _rest_is_due_in(self, seconds: float) -> None:
-        pass
+        self.due_s.append(seconds)
 
     def _continue(self) -> None:
         self.told.append("continue")
@@ -134,3 +135,10 @@ def test_a_body_that_looks_like_the_request_before_it_stays_a_body() -> None:
         heard.data_received(piece)
     bodies = [told[0][4] for told in heard.told if isinstance(told, tuple)]
     assert bodies == [b"a", inner + b"b", b"c", b"d"]
+
+
+def test_what_is_turned_away_is_forgotten_and_gets_no_more_time() -> None:
+    heard, refused = Heard(), HEAD % 50
+    heard.data_received(refused + b"x" * 50 + refused[:30])
+    assert heard.told == [(413, "body_too_large")]
+    assert heard.due_s == [HEAD_S]

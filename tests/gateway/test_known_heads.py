@@ -2,7 +2,8 @@
 
 import pytest
 
-from headway.gateway.known_head import KnownHead, Request
+from headway.gateway.known_head import KnownHead
+from headway.gateway.request import Request
 from tests.gateway.bare_requests import HEAD, request
 from tests.gateway.raw_rig import chat, rig
 
@@ -23,7 +24,7 @@ def known() -> KnownHead:
 @pytest.mark.parametrize("body", [b"", b"one", b"12345678", b"\r\n\r\nx", b": 3\r\n"])
 def test_the_next_body_is_found_behind_the_same_head(body: bytes) -> None:
     data = request(body)
-    assert known().body_bytes(data) == known().body_bytes(data + b"more") == len(body)
+    assert known().body_size(data) == known().body_size(data + b"more") == len(body)
     assert data[known().size :] == body
     assert known().request(body) == understood(body)
 
@@ -44,7 +45,7 @@ def test_the_next_body_is_found_behind_the_same_head(body: bytes) -> None:
     }.values(),
 )
 def test_what_is_not_the_same_is_for_the_parser(data: bytes) -> None:
-    assert known().body_bytes(data) == -1
+    assert known().body_size(data) == -1
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,7 @@ def test_what_is_not_the_same_is_for_the_parser(data: bytes) -> None:
     [
         (request(b"one"), [(b"content-length", b"3"), (b"Content-Length", b"3")]),
         (request(b"one"), [(b"traceparent", b"3")]),
+        (request(b"one"), [(b"content-length", b"3"), (b"traceparent", b"t")]),
         (request(b"one"), [(b"content-length", b"4")]),
         (request(b"one"), [(b"x-b", b"c"), (b"content-length", b"")]),
         (request(b"one").replace(b": 3", b":  3"), [(b"content-length", b"3")]),
@@ -68,6 +70,14 @@ def test_a_head_whose_length_cannot_be_cut_out_is_not_known(
 def test_a_long_head_is_not_remembered() -> None:
     data = request(b"one").replace(b"x-b: c", b"x-b: " + b"c" * 8192)
     assert KnownHead.of(data, understood(b"one")) is None
+
+
+def test_what_counts_attempts_is_part_of_a_head() -> None:
+    attempts = (b"x-stainless-retry-count", b"0")
+    extra = [attempts, (b"content-length", b"3")]
+    found = KnownHead.of(request(b"one"), (*understood(b"one")[:3], extra, b"one", True, True))
+    assert found is not None
+    assert found.request(b"12")[3] == [attempts, (b"content-length", b"2")]
 
 
 @pytest.mark.anyio

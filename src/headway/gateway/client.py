@@ -10,10 +10,10 @@ from typing import Any, Final, Protocol
 from .. import clock
 from .exchange import Exchange
 from .incoming import HEAD_S, Incoming
-from .known_head import Request
 from .outbox import Outbox
 from .plan import Plan
 from .refusal import Refusal, fault
+from .request import Request
 from .sockets import reset, without_delay
 from .wheel import NEVER, TimerWheel
 

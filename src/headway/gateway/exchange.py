@@ -10,9 +10,9 @@ from .asking import Asking
 from .flight import Flight, Tower
 from .framing import LAST_CHUNK, chunk, header_lines, lasting, mark, status_line
 from .kept import Kept
-from .known_head import LENGTH
 from .question import Question
 from .refusal import Refusal
+from .request import LENGTH
 from .told import Told
 
 

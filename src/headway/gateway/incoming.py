@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from .known_head import LENGTH, KnownHead, Request
+from .known_head import MOST_BYTES, KnownHead
 from .refusal import Refusal
+from .request import LENGTH, OF_ONE_REQUEST, Request
 
 MOST_HEAD_BYTES: Final = 64 * 1024
 HEAD_S: Final = 30.0
@@ -18,16 +19,6 @@ BODY_S: Final = 60.0
 MOST_PIECES: Final = 256
 """A body that comes in more of them is put together on the way."""
 
-_OF_ONE_REQUEST: Final = frozenset(
-    {
-        *(*LENGTH, b"idempotency-key", b"Idempotency-Key"),
-        *(b"traceparent", b"tracestate", b"baggage", b"x-request-id", b"X-Request-Id"),
-        *(b"X-Request-ID", b"x-client-request-id", b"X-Client-Request-Id"),
-        *(b"x-stainless-retry-count", b"X-Stainless-Retry-Count"),
-    }
-)
-"""Their values differ each time; what has them is otherwise like the request before it."""
-
 
 class Incoming(asyncio.Protocol):
     """Bytes in, whole requests out; what cannot be read on from is turned away.
@@ -36,20 +27,23 @@ class Incoming(asyncio.Protocol):
     (``_request_came``), faults and refusals.
     """
 
+    # _first_read: that with which the request began, while its head may become known.
+    # _body_missing: so many bytes are to come of a body whose head was known.
+
     __slots__ = (
-        *("_body", "_came", "_extra", "_framed", "_has_begun", "_has_head", "_is_framed_oddly"),
-        *("_is_new", "_known", "_long_body", "_method", "_missing", "_pairs", "_parser"),
-        *("_read", "_size", "_stops_reading", "_url"),
+        *("_body", "_body_missing", "_came", "_extra", "_first_read", "_framed", "_has_begun"),
+        *("_has_head", "_is_new", "_known", "_long_body", "_method", "_pairs", "_parser", "_size"),
+        *("_stops_reading", "_url"),
     )
 
     def __init__(self) -> None:
         self._parser: Any = HttpRequestParser(self)
-        self._stops_reading = self._has_head = self._has_begun = self._is_framed_oddly = False
+        self._stops_reading = self._has_head = self._has_begun = False
         self._is_new = True
-        self._size = self._came = self._framed = self._missing = 0
+        self._size = self._came = self._framed = self._body_missing = 0
         self._url = self._method = b""
         self._known: KnownHead | None = None
-        self._read = b""
+        self._first_read = b""
         self._pairs: list[bytes] = []
         self._extra: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
@@ -86,13 +80,13 @@ class Incoming(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._stops_reading:
             return
-        if self._missing:
-            self._go_on(data)
+        if self._body_missing:
+            self._take_body(data)
             return
         if not (self._has_head or self._size):
-            if self._known is not None and self._is_read_by(self._known, data):
+            if self._known is not None and self._take_known(self._known, data):
                 return
-            self._read = data
+            self._first_read = data
         self._came = len(data)
         try:
             self._parser.feed_data(data)
@@ -108,38 +102,39 @@ class Incoming(asyncio.Protocol):
                 self._turn_away(Refusal(400, "bad_request", f"that is no HTTP/1.1: {wrong}"))
             return
         if self._has_head or self._size:
+            self._first_read = self._first_read[:MOST_BYTES]
             self._bound(len(data))
 
-    def _is_read_by(self, known: KnownHead, data: bytes) -> bool:
-        """Whether *data* begins a request with a head that is *known*, and no other one."""
-        size = known.body_bytes(data)
+    def _take_known(self, known: KnownHead, data: bytes) -> bool:
+        """Begin the request that *data* begins, if its head is *known*, and no further one."""
+        size = known.body_size(data)
         missing = size - (len(data) - known.size)
         if size < 0 or missing < 0 or size > self._most_body_bytes():
             return False
         body = data[known.size :]
         if missing:
-            self._has_head, self._missing = True, missing
+            self._has_head, self._body_missing = True, missing
             self._body = [body] if body else []
             self._rest_is_due_in(BODY_S)
         else:
-            self._is_whole(known, body)
+            self._hand_in(known, body)
         return True
 
-    def _go_on(self, data: bytes) -> None:
+    def _take_body(self, data: bytes) -> None:
         """*data* belongs to the body of a request with a known head."""
-        missing = self._missing
+        missing, known = self._body_missing, self._known
+        assert known is not None
         self._gather(data[:missing])
-        self._missing = max(0, missing - len(data))
-        if self._missing:
+        self._body_missing = max(0, missing - len(data))
+        if self._body_missing:
             self._rest_is_due_in(BODY_S)
             return
         self._has_head = False
-        if self._known is not None:
-            self._is_whole(self._known, self._gathered())
+        self._hand_in(known, self._gathered())
         if len(data) > missing:
             self.data_received(data[missing:])
 
-    def _is_whole(self, known: KnownHead, body: bytes) -> None:
+    def _hand_in(self, known: KnownHead, body: bytes) -> None:
         try:
             self._request_came(known.request(body), len(body))
         except Exception as error:
@@ -169,11 +164,13 @@ class Incoming(asyncio.Protocol):
         """Nothing that comes from now on is looked at, and what has come is forgotten."""
         self._stops_reading = True
         self._body.clear()
-        self._long_body = bytearray()
+        self._long_body, self._first_read = bytearray(), b""
 
     # --- called by the parser --------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        if self._stops_reading:
+            return  # one that was turned away came before it, in the same read
         self._pairs = []
         self._url = b""
         self._size, self._has_head, self._has_begun = 1, False, True
@@ -189,7 +186,7 @@ class Incoming(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._has_head:
             return  # a trailer: it ends here
-        if name in _OF_ONE_REQUEST:
+        if name in OF_ONE_REQUEST:
             self._extra.append((name, value))
         else:
             self._pairs += (name, value)
@@ -222,13 +219,12 @@ class Incoming(asyncio.Protocol):
             self._look_at_framing()
 
     def _look_at_framing(self) -> None:
-        self._is_framed_oddly = False
         for place, name in enumerate(self._pairs[::2]):
             if len(name) == 6 and name.lower() == b"expect":
-                self._is_framed_oddly = True
+                self._first_read = b""  # such a head is not to be known again
                 self._continue()
             elif len(name) == 17 and name.lower() == b"transfer-encoding":
-                self._is_framed_oddly = True
+                self._first_read = b""  # such a head is not to be known again
                 self._refuse_codings(self._pairs[2 * place + 1])
 
     def _refuse_codings(self, value: bytes) -> None:
@@ -275,9 +271,8 @@ class Incoming(asyncio.Protocol):
         request = (self._method, self._url, pairs, self._extra, body, keeps_alive, self._is_new)
         self._url, self._pairs, self._extra, self._size = b"", [], [], 0
         self._has_head = False
-        is_simple = bool(self._read) and keeps_alive and not self._is_framed_oddly
-        self._known = KnownHead.of(self._read, request) if is_simple else None
-        self._read = b""
+        self._known = KnownHead.of(self._first_read, request) if keeps_alive else None
+        self._first_read = b""
         self._request_came(request, len(body))
 
     # --- what is wrong with a request ------------------------------------------------------

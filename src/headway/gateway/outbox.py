@@ -33,7 +33,7 @@ class Outbox:
         self._pending: list[tuple[Writable, bytes]] = []
         self._steps: list[Callable[[], None]] = []
         self._is_awaited = False
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the first write
 
     def write(self, transport: Writable, data: bytes) -> None:
         """Write *data* to *transport*, after all that was written before."""

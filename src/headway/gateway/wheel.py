@@ -51,6 +51,7 @@ class TimerWheel:
     def watch(self, timed: Timed, due: float) -> None:
         """Let *timed* be due at that moment, and at no other."""
         timed.due = due
+        # What the tick that it waits for covers, or a later one, is looked at then.
         if not timed.tick or due < (timed.tick - 1) * TICK_S:
             self._put(timed, int(due / TICK_S) + 1 if due < 1e12 else 0)
 
