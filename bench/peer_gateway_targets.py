@@ -44,7 +44,7 @@ class Work:
     """A folder with the environments and programs of the peers; made once, used again."""
 
     def __init__(self, shared: Path, folder: Path, *, with_litellm: bool) -> None:
-        self.peers, self.folder = shared / "peers" / "gateway", folder
+        self.peers, self.folder = shared.resolve() / "peers" / "gateway", folder.resolve()
         self.with_litellm = with_litellm
         self.gwbench = folder / "unique" / "release" / "gwbench"
 
