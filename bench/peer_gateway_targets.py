@@ -46,7 +46,7 @@ class Work:
     def __init__(self, shared: Path, folder: Path, *, with_litellm: bool) -> None:
         self.peers, self.folder = shared.resolve() / "peers" / "gateway", folder.resolve()
         self.with_litellm = with_litellm
-        self.gwbench = folder / "unique" / "release" / "gwbench"
+        self.gwbench = self.folder / "unique" / "release" / "gwbench"
 
     def set_up(self) -> None:
         """Make what is not there yet.
@@ -56,7 +56,7 @@ class Work:
         """
         if not self.peers.is_dir():
             raise SystemExit(f"--shared: {self.peers} is not there")
-        if self.folder.resolve().is_relative_to(self.peers.resolve().parents[1]):
+        if self.folder.is_relative_to(self.peers.parents[1]):
             raise SystemExit("--work must be outside the shared folder")
         self._refuse_if_missing()
         self.folder.mkdir(parents=True, exist_ok=True)
