@@ -9,7 +9,9 @@ Request = tuple[bytes, bytes, tuple[bytes, ...], list[tuple[bytes, bytes]], byte
 connection may stay open, whether the client speaks HTTP/1.1."""
 
 LENGTH: Final = frozenset({b"content-length", b"Content-Length"})
+"""Headers that say how long the body is."""
 ATTEMPTS: Final = frozenset({b"x-stainless-retry-count", b"X-Stainless-Retry-Count"})
+"""Headers that say how often a client has asked before: mostly never."""
 OF_ONE_REQUEST: Final = frozenset(
     {
         *(*LENGTH, *ATTEMPTS, b"idempotency-key", b"Idempotency-Key"),
